@@ -1,0 +1,190 @@
+# Rectifier: `make run` serves the bundled network, `make test` proves it, `make help` lists the rest.
+#
+# Variables: CC, CFLAGS, BUILD, PREFIX, DESTDIR, V=1 (show commands), WERROR=1, SANITIZE=address,undefined
+# (own build folder), OPENBLAS=static|shared.
+
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+PREFIX   ?= /usr/local
+OPENBLAS ?= static
+BUILD    ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+VERSION  := 0.1.0
+comma    := ,
+B        := $(BUILD)
+Q        := $(if $(V),,@)
+empty    :=
+
+# ---- set-up -------------------------------------------------------------------------------------
+# What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
+PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libopenblas-serial-dev
+TEST_PACKAGES := check python3 curl
+LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
+
+# ---- compiler -----------------------------------------------------------------------------------
+IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+ARCH     := $(shell uname -m)
+
+WARN := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wimplicit-fallthrough -Wshadow -Walloca -Wvla \
+        -Wstrict-prototypes -Wmissing-prototypes -Werror=format-security -Werror=implicit \
+        -Werror=incompatible-pointer-types -Werror=int-conversion
+HARDEN := -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fexceptions -fPIE \
+          -fvisibility=hidden
+ifeq ($(IS_CLANG),)
+WARN   += -Wtrampolines -Wbidi-chars=any -Wstack-usage=8192
+endif
+ifeq ($(SANITIZE),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
+ifeq ($(ARCH),x86_64)
+HARDEN += -fcf-protection=full
+endif
+ifeq ($(IS_CLANG),)
+HARDEN += -ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr
+endif
+LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,-z,nodlopen,-z,defs,-z,separate-code
+else
+SANFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined)
+WARN     := $(filter-out -Wstack-usage%,$(WARN))
+endif
+WARN += $(if $(WERROR),-Werror)
+
+BLAS_INC := $(firstword $(wildcard /usr/include/*/openblas-serial))
+BLAS_LIB := $(firstword $(wildcard /usr/lib/*/openblas-serial))
+ifeq ($(OPENBLAS),static)
+LDBLAS := $(BLAS_LIB)/libopenblas.a
+else
+LDBLAS := -L$(BLAS_LIB) -Wl,-rpath,$(BLAS_LIB) -lopenblas
+endif
+
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"'
+ALLFLAGS  = -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -pthread -MMD -MP
+LIBS      = -ljansson $(LDBLAS) -lm -pthread
+LDFLAGS  += -pie $(LDHARDEN) -Wl,--as-needed,--no-copy-dt-needed-entries $(SANFLAGS)
+
+# Instruction sets: kernels/simd/*.c is compiled once for each.
+ifeq ($(ARCH),x86_64)
+ISAS       := base avx2 avx512
+endif
+ISAS       ?= base
+ISA_base   :=
+ISA_avx2   := -mavx2 -mfma
+ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+# Kernels are plain loops over vectors: no zeroed locals and no cleared registers in them.
+KERN_FLAGS := $(if $(IS_CLANG),,-ftrivial-auto-var-init=uninitialized -fzero-call-used-regs=skip) -fno-stack-clash-protection
+
+# ---- sources ------------------------------------------------------------------------------------
+CORE_SRC   := $(sort $(wildcard core/*.c core/ops/*.c core/passes/*.c core/kernels/*.c))
+SIMD_SRC   := $(sort $(wildcard core/kernels/simd/*.c))
+PROTO_SRC  := $(sort $(wildcard proto/*.c))
+SERVER_SRC := $(sort $(wildcard server/*.c server/*.S))
+# What users of librectifier.a include, from core/rectifier.h down.
+INSTALLED_HEADERS := $(addprefix core/,rectifier.h activity.h arena.h graph.h pool.h status.h tensor.h) proto/load.h
+CORE_OBJ   := $(CORE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.c=$(B)/%.$(i).o))
+PROTO_OBJ  := $(PROTO_SRC:%.c=$(B)/%.o)
+SERVER_OBJ := $(patsubst %.S,$(B)/%.o,$(SERVER_SRC:%.c=$(B)/%.o))
+UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/check_*.c)))
+SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/support/make_%.c,$(wildcard tests/support/*.c)))
+SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/make_*.c))
+
+all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/librectifier.a
+
+$(B)/rectifier: $(SERVER_OBJ) $(B)/libproto.a $(B)/libcore.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmicrohttpd $(LIBS)
+
+$(B)/libcore.a: $(CORE_OBJ)
+$(B)/libproto.a: $(PROTO_OBJ)
+$(B)/librectifier.a: $(CORE_OBJ) $(PROTO_OBJ)
+$(B)/%.a:
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# RF_OP(Name) at column 0 of core/ops/*.c is an operator's registration.
+$(B)/ops.inc: FORCE
+	$(Q)mkdir -p $(B)
+	$(Q)sed -n 's/^RF_OP(\([A-Za-z0-9_]*\)).*/RF_OP_ROW(\1)/p' $(sort $(wildcard core/ops/*.c)) > $@.new
+	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(B)/core/registry.o: $(B)/ops.inc
+
+define simd_rule
+$(B)/core/kernels/simd/%.$(1).o: core/kernels/simd/%.c
+	@echo "  CC    $$< [$(1)]"; mkdir -p $$(@D)
+	$(Q)$$(CC) $$(ALLFLAGS) $$(KERN_FLAGS) $$(ISA_$(1)) -DRF_ISA=$(1) -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call simd_rule,$(i))))
+
+$(B)/core/kernels/blas.o: CPPFLAGS += -isystem $(BLAS_INC)
+$(B)/tests/%.o: HARDEN := $(filter-out -fvisibility=hidden,$(HARDEN))
+$(B)/%.o: %.c
+	@echo "  CC    $<"; mkdir -p $(@D)
+	$(Q)$(CC) $(ALLFLAGS) -c -o $@ $<
+$(B)/server/embedded.o: deploy/models/digits/model.json deploy/models/digits/model.safetensors
+$(B)/%.o: %.S
+	@echo "  AS    $<"; mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs check) $(LIBS)
+$(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# ---- people -------------------------------------------------------------------------------------
+# All cores, unless the user chose.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# Packages are installed first and the rest is left to a second make, which then finds them.
+run: deps ## build and serve the bundled digits network on http://127.0.0.1:8080
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(B)/rectifier serve
+
+test: deps test-deps ## build and run every test
+	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
+	$(Q)python3 tests/run.py $(B)
+
+tests: all $(UNIT_BIN) $(SUPPORT_BIN)
+
+lint: deps lint-deps ## formatting, layers, symbols, clang-tidy, cppcheck, docs
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)tests/lint/run.sh $(B)
+
+format: lint-deps ## format the sources
+	$(Q)clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+asan: deps test-deps ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined test
+
+tsan: deps test-deps ## the tests under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
+
+image: ## build the container image rectifier:$(VERSION)
+	docker build -t rectifier:$(VERSION) .
+
+install: all ## install the program, the library and its headers under PREFIX
+	install -D -m 755 $(B)/rectifier $(DESTDIR)$(PREFIX)/bin/rectifier
+	install -D -m 644 $(B)/librectifier.a $(DESTDIR)$(PREFIX)/lib/librectifier.a
+	for h in $(INSTALLED_HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/rectifier/$$h; done
+	printf '#include "%s"\n' core/rectifier.h proto/load.h > $(DESTDIR)$(PREFIX)/include/rectifier/rectifier.h
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	printf '%s\n' 'Name: rectifier' 'Description: Inference engine that shows which neurons are awake' \
+	  'Version: $(VERSION)' 'Libs: -L$(PREFIX)/lib -lrectifier $(LIBS)' \
+	  'Cflags: -I$(PREFIX)/include/rectifier' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/rectifier.pc
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Installs what is missing of the packages named, where that is possible.
+deps:
+	$(Q)deploy/packages.sh $(PACKAGES)
+test-deps:
+	$(Q)deploy/packages.sh $(TEST_PACKAGES)
+lint-deps:
+	$(Q)deploy/packages.sh $(LINT_PACKAGES)
+
+.PHONY: all run test tests lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.SECONDARY:
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
