@@ -1,0 +1,88 @@
+/*
+ * The kernel tables: arithmetic on rows of floats, written once against a vector type
+ * (simd/simd.h), compiled once per instruction set, chosen once (dispatch.c).
+ *
+ * Every kernel takes any count and any alignment of float: tails are the kernel's job, nothing
+ * outside the named elements is written. Threads may share a table.
+ */
+#ifndef RF_CORE_KERNELS_H
+#define RF_CORE_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RF_GROUP 16 /* channels behind one word of a mask */
+
+/* Words of a mask for `channels` channels. */
+static inline size_t rf_mask_words(size_t channels)
+{
+    return (channels + RF_GROUP - 1) / RF_GROUP;
+}
+
+enum rf_unary {
+#define UNARY(op, ...) RF_UNARY_##op,
+#define UNARY_KERNEL UNARY
+#include "core/ops/unary.def"
+#undef UNARY
+    RF_N_UNARY
+};
+
+/*
+ * What an epilogue or an activation works on: `rows` positions of `channels` values each,
+ *     v = x * scale[c] + bias[c] + residual,   y = f(v, a[c], b[c]).
+ * NULL scale, bias, residual are left out. y may be x, else they do not overlap.
+ */
+struct rf_rows {
+    float *y;
+    const float *x, *residual;
+    size_t y_pitch, x_pitch, residual_pitch; /* floats between rows */
+    size_t rows, channels;
+    const float *scale, *bias; /* [channels] or NULL */
+    const float *a, *b;        /* f's parameters; one each, or [channels] if param_step is 1 */
+    size_t param_step;         /* 0 or 1 */
+
+    /* Counted variant only. One bit a channel, RF_GROUP channels a word, low bit first; bits beyond
+     * `channels` are written 0. */
+    uint16_t *fired;           /* y > 0 */
+    uint16_t *inactive;        /* v <= 0; NULL: not wanted */
+    uint16_t *zero;            /* y == 0; NULL: not wanted */
+    uint16_t *top;             /* y == b, the upper rail; NULL: not wanted */
+    size_t mask_pitch;         /* words between rows, for all four */
+    double *sum, *sum_squares; /* [channels], added to */
+    float *max;                /* [channels], raised; NaN is not kept */
+};
+
+typedef void rf_rows_fn(const struct rf_rows *r);
+
+enum rf_isa { RF_ISA_BASE, RF_ISA_AVX2, RF_ISA_AVX512, RF_N_ISA };
+
+/* One const table per instruction set; never mutated. */
+struct rf_kernels {
+    const char *isa;
+    rf_rows_fn *rows[RF_N_UNARY];
+    rf_rows_fn *rows_counted[RF_N_UNARY];
+
+    /* counts[c] += rows in which bit c is set; any[w] |= every row's word w. `groups` words a row,
+     * `pitch` words between rows. */
+    void (*mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
+                        uint32_t *counts, uint16_t *any);
+
+    /* y[c] = max over taps of x[t][c]; NaN wins. n_taps >= 1. */
+    void (*max_taps)(float *y, const float *const *x, size_t n_taps, size_t channels);
+    /* y[c] = scale * sum over taps of x[t][c]. */
+    void (*sum_taps)(float *y, const float *const *x, size_t n_taps, float scale, size_t channels);
+    /* y[c] = sum over taps of x[t][c] * w[t * w_pitch + c]. */
+    void (*depthwise)(float *y, const float *const *x, const float *w, size_t w_pitch,
+                      size_t n_taps, size_t channels);
+    /* y = softmax(x) or log(softmax(x)) over n elements; y may be x. */
+    void (*softmax)(float *y, const float *x, size_t n, bool log);
+};
+
+/* The best table for this CPU, capped by $RECTIFIER_ISA (base, avx2, avx512); the same at every
+ * call. */
+const struct rf_kernels *rf_kernels_best(void);
+/* NULL where this CPU lacks the instructions; for tests and benchmarks. */
+const struct rf_kernels *rf_kernels_for(enum rf_isa isa);
+
+#endif

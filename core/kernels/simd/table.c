@@ -1,0 +1,30 @@
+/* The table of one instruction set. */
+#include "core/kernels/simd/table.h"
+
+#define TEXT_(s) #s
+#define TEXT(s) TEXT_(s)
+
+extern const struct rf_kernels RF_K(rf_kernels);
+
+const struct rf_kernels RF_K(rf_kernels) = {
+    .isa = TEXT(RF_ISA),
+    .rows =
+        {
+#define UNARY(op, ...) [RF_UNARY_##op] = RF_K(rf_rows_##op),
+#define UNARY_KERNEL UNARY
+#include "core/ops/unary.def"
+#undef UNARY
+        },
+    .rows_counted =
+        {
+#define UNARY(op, ...) [RF_UNARY_##op] = RF_K(rf_rows_counted_##op),
+#define UNARY_KERNEL UNARY
+#include "core/ops/unary.def"
+#undef UNARY
+        },
+    .mask_counts = RF_K(rf_mask_counts),
+    .max_taps = RF_K(rf_max_taps),
+    .sum_taps = RF_K(rf_sum_taps),
+    .depthwise = RF_K(rf_depthwise),
+    .softmax = RF_K(rf_softmax),
+};

@@ -1,0 +1,23 @@
+/* What the files of this folder give to table.c; every name ends in the instruction set's. */
+#ifndef RF_CORE_KERNELS_SIMD_TABLE_H
+#define RF_CORE_KERNELS_SIMD_TABLE_H
+
+#include "core/kernels/simd/simd.h"
+
+#define UNARY(op, ...)                                                                             \
+    rf_rows_fn RF_K(rf_rows_##op);                                                                 \
+    rf_rows_fn RF_K(rf_rows_counted_##op);
+#define UNARY_KERNEL UNARY
+#include "core/ops/unary.def"
+#undef UNARY
+
+void RF_K(rf_mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
+                          uint32_t *counts, uint16_t *any);
+void RF_K(rf_max_taps)(float *y, const float *const *x, size_t n_taps, size_t channels);
+void RF_K(rf_sum_taps)(float *y, const float *const *x, size_t n_taps, float scale,
+                       size_t channels);
+void RF_K(rf_depthwise)(float *y, const float *const *x, const float *w, size_t w_pitch,
+                        size_t n_taps, size_t channels);
+void RF_K(rf_softmax)(float *y, const float *x, size_t n, bool log);
+
+#endif

@@ -1,0 +1,45 @@
+/* Elementwise activations: every row of unary.def becomes an operator that is an epilogue. */
+#include <string.h>
+
+#include "core/epilogue.h"
+
+static enum rf_status prepare(struct rf_prepare *p, void *state)
+{
+    struct rf_epilogue *const e = state;
+
+    e->residual = -1;
+    return p->node->op->activation(p, e);
+}
+
+static enum rf_status activation(struct rf_prepare *p, struct rf_epilogue *e, enum rf_unary unary,
+                                 const char *a_name, float a, const char *b_name, float b)
+{
+    e->unary = unary;
+    e->kind = p->node->op->kind;
+    rf_epilogue_scalars(e, a_name ? rf_attr_float(p, a_name, a) : a,
+                        b_name ? rf_attr_float(p, b_name, b) : b);
+    return p->status;
+}
+
+#define UNARY(id, torch, opset, a_name, a_torch, a, b_name, b_torch, b, activity, ...)             \
+    static enum rf_status activation_##id(struct rf_prepare *p, struct rf_epilogue *e)             \
+    {                                                                                              \
+        return activation(p, e, RF_UNARY_##id, a_name, a, b_name, b);                              \
+    }                                                                                              \
+    const struct rf_op rf_op_##id = {                                                              \
+        .name = #id,                                                                               \
+        .since = opset,                                                                            \
+        .min_in = 1,                                                                               \
+        .max_in = 1,                                                                               \
+        .min_out = 1,                                                                              \
+        .max_out = 1,                                                                              \
+        .flags = RF_OP_INPLACE,                                                                    \
+        .layouts = RF_ACCEPTS_ANY,                                                                 \
+        .kind = RF_KIND_##activity,                                                                \
+        .state_bytes = sizeof(struct rf_epilogue),                                                 \
+        .prepare = prepare,                                                                        \
+        .infer = rf_epilogue_only_infer,                                                           \
+        .run = rf_epilogue_only_run,                                                               \
+        .activation = activation_##id,                                                             \
+    };
+#include "core/ops/unary.def"

@@ -1,0 +1,35 @@
+#include <string.h>
+
+#include "core/op.h"
+#include "core/passes/passes.h"
+
+bool rf_node_is(const struct rf_node *node, const char *op_type)
+{
+    return !strcmp(node->op->name, op_type);
+}
+
+struct rf_node *rf_only_reader(const struct rf_graph *g, rf_value_id id)
+{
+    if (g->values[id].is_output || g->values[id].n_uses != 1)
+        return NULL;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in && !g->nodes[i]->removed; k++)
+            if (g->nodes[i]->in[k] == id)
+                return g->nodes[i];
+    return NULL;
+}
+
+enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
+                         struct rf_error *err)
+{
+    const char *const label = next->op->label ? next->op->label : next->op->name;
+    const char *const path = rf_arena_printf(&g->arena, "%s+%s", node->path, label);
+
+    if (!path)
+        return rf_fail_nomem(err, "path", strlen(node->path));
+    node->path = path;
+    node->parameters += next->parameters;
+    node->out[0] = next->out[0];
+    next->removed = true;
+    return RF_OK;
+}

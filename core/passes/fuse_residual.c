@@ -1,0 +1,40 @@
+/* Lets the Conv, Gemm or BatchNormalization before an Add do the addition in its epilogue. */
+#include "core/op.h"
+#include "core/passes/passes.h"
+
+static enum rf_status fuse(struct rf_graph *g, struct rf_node *node, struct rf_node *add,
+                           struct rf_error *err)
+{
+    const rf_value_id other = add->in[add->in[0] == node->out[0]];
+
+    /* Optional inputs that are absent keep their places. */
+    while (node->n_in < node->op->max_in)
+        node->in[node->n_in++] = RF_NO_VALUE;
+    node->residual = node->n_in;
+    node->in[node->n_in++] = other; /* rf_graph_node leaves room for it */
+    return rf_absorb(g, node, add, err);
+}
+
+static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
+                     const struct rf_node *add)
+{
+    if (node->removed || !(node->op->flags & RF_OP_RESIDUAL) || node->activation ||
+        node->residual >= 0 || !add || !rf_node_is(add, "Add") || add->activation)
+        return false;
+    return !g->values[add->in[add->in[0] == node->out[0]]].constant;
+}
+
+/* From the back: of two branches that meet in an Add, the later one is computed last. */
+enum rf_status rf_pass_fuse_residual(struct rf_graph *g, struct rf_error *err)
+{
+    enum rf_status rc = RF_OK;
+
+    for (size_t i = g->n_nodes; i-- > 0 && !rc;) {
+        struct rf_node *const node = g->nodes[i];
+        struct rf_node *const next = rf_only_reader(g, node->out[0]);
+
+        if (can_fuse(g, node, next))
+            rc = fuse(g, node, next, err);
+    }
+    return rc ? rc : rf_graph_sort(g, err);
+}

@@ -1,0 +1,29 @@
+/*
+ * Graph rewrites. Each keeps the network's results, its inputs' and outputs' names, and may be left
+ * out. They run on a sorted graph and leave it sorted.
+ */
+#ifndef RF_CORE_PASSES_H
+#define RF_CORE_PASSES_H
+
+#include "core/graph.h"
+
+enum rf_status rf_pass_identity(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+enum rf_status rf_pass_fold_norm(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+enum rf_status rf_pass_fuse_residual(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+enum rf_status rf_pass_fuse_activation(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+
+/* Needs every value's shape; sets every value's layout and inserts conversions. Not optional. */
+enum rf_status rf_pass_layout(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+
+/* ---- what passes share ------------------------------------------------------------------------
+ */
+
+/* The only node that reads the value, which is no output of the network; NULL when there is none.
+ */
+struct rf_node *rf_only_reader(const struct rf_graph *g, rf_value_id id);
+/* `node` now produces what `next`, its only reader, produced; `next` is removed. Joins paths. */
+enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
+                         struct rf_error *err) RF_CHECKED;
+bool rf_node_is(const struct rf_node *node, const char *op_type);
+
+#endif

@@ -1,0 +1,387 @@
+#include "core/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/model.h"
+
+/* Work below this many multiply-accumulates (about 0.1 ms) is not worth waking a thread for. */
+#define COST_OF_A_PART 4000000
+#define MAX_PARTS 256
+
+/* ---- shapes ------------------------------------------------------------------------------------
+ */
+
+static void start_tensors(const struct rf_graph *g, const struct rf_shape *inputs,
+                          struct rf_tensor *tensors)
+{
+    for (size_t i = 0; i < g->n_values; i++) {
+        const struct rf_value *const v = &g->values[i];
+
+        tensors[i] = (struct rf_tensor){
+            .dtype = v->dtype, .layout = v->layout, .shape = v->shape, .data = v->constant};
+    }
+    for (size_t i = 0; i < g->n_inputs; i++)
+        tensors[g->inputs[i]].shape = inputs[i];
+}
+
+static enum rf_status infer_node(const struct rf_node *node, const void *state,
+                                 struct rf_tensor *tensors, struct rf_infer *x,
+                                 struct rf_error *err)
+{
+    *x = (struct rf_infer){.node = node, .err = err};
+    for (int k = 0; k < node->n_in; k++)
+        x->in[k] = node->in[k] == RF_NO_VALUE ? NULL : &tensors[node->in[k]];
+    for (int k = 0; k < node->n_out; k++)
+        x->out[k] = &tensors[node->out[k]];
+    const enum rf_status rc = node->op->infer(state, x);
+    if (rc)
+        return rc;
+    for (int k = 0; k < node->n_out; k++) {
+        const struct rf_shape *const shape = &x->out[k]->shape;
+        char text[RF_SHAPE_TEXT];
+        int64_t n;
+
+        if (!rf_shape_numel(shape, &n) || n > INT64_MAX / 16)
+            return rf_infer_fail(x, RF_LIMIT, "output of shape %s is too large",
+                                 rf_shape_text(shape, text, sizeof(text)));
+    }
+    return RF_OK;
+}
+
+enum rf_status rf_infer_graph(const struct rf_model *model, const struct rf_shape *inputs,
+                              struct rf_tensor *tensors, struct rf_infer *wishes,
+                              struct rf_error *err)
+{
+    const struct rf_graph *const g = model->graph;
+    struct rf_infer once;
+
+    start_tensors(g, inputs, tensors);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const enum rf_status rc =
+            infer_node(g->nodes[i], model->states[i], tensors, wishes ? &wishes[i] : &once, err);
+
+        if (rc)
+            return rc;
+    }
+    return RF_OK;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------
+ */
+
+/*
+ * Values that share memory form a group around a root: views of it, and outputs of operators that
+ * work in place. A group lives from its root's step to the last reader of any member.
+ */
+struct layout {
+    const struct rf_graph *g;
+    struct rf_plan *plan;
+    rf_value_id *root;
+    uint32_t *last; /* of a value; for roots, of the group */
+    struct rf_span *spans;
+    size_t *before; /* bytes in front of pixel (0, 0) */
+};
+
+static void find_last_uses(struct layout *m)
+{
+    const uint32_t end = (uint32_t)m->g->n_nodes;
+
+    for (size_t i = 0; i < m->g->n_nodes; i++)
+        for (int k = 0; k < m->g->nodes[i]->n_in; k++)
+            if (m->g->nodes[i]->in[k] != RF_NO_VALUE)
+                m->last[m->g->nodes[i]->in[k]] = (uint32_t)i;
+    for (size_t i = 0; i < m->g->n_values; i++)
+        if (m->g->values[i].is_output)
+            m->last[i] = end;
+}
+
+static void join(struct layout *m, rf_value_id out, rf_value_id in)
+{
+    const rf_value_id root = m->root[in];
+
+    m->root[out] = root;
+    if (m->last[root] < m->last[out])
+        m->last[root] = m->last[out];
+}
+
+static bool same_geometry(const struct rf_tensor *a, const struct rf_tensor *b)
+{
+    return a->dtype == b->dtype && a->layout == b->layout && rf_shape_equal(&a->shape, &b->shape) &&
+           (a->layout == RF_ROWMAJOR ||
+            (a->pitch == b->pitch && a->row == b->row && a->image == b->image &&
+             !memcmp(&a->halo, &b->halo, sizeof(a->halo))));
+}
+
+static bool can_run_in_place(const struct layout *m, const struct rf_node *node, size_t step)
+{
+    const rf_value_id root = m->root[node->in[0]];
+
+    if (!(node->op->flags & RF_OP_INPLACE) || m->plan->places[root].kind != RF_PLACE_SLAB ||
+        m->last[root] != step ||
+        !same_geometry(&m->plan->tensors[node->in[0]], &m->plan->tensors[node->out[0]]))
+        return false;
+    for (int k = 1; k < node->n_in; k++)
+        if (node->in[k] != RF_NO_VALUE && m->root[node->in[k]] == root)
+            return false;
+    return true;
+}
+
+/* A view of an input that leaves as an output is copied: the caller's memory is not ours to return.
+ */
+static bool is_view(const struct layout *m, const struct rf_node *node)
+{
+    return (node->op->flags & RF_OP_VIEW) &&
+           !(m->plan->places[m->root[node->in[0]]].kind != RF_PLACE_SLAB &&
+             m->g->values[node->out[0]].is_output);
+}
+
+static void group_values(struct layout *m)
+{
+    /* Views first: they lengthen lives, which working in place looks at. */
+    for (size_t i = 0; i < m->g->n_nodes; i++) {
+        struct rf_node *const node = m->g->nodes[i];
+
+        if (is_view(m, node)) {
+            join(m, node->out[0], node->in[0]);
+            m->plan->steps[i].is_view = true;
+        }
+    }
+    for (size_t i = 0; i < m->g->n_nodes; i++) {
+        const struct rf_node *const node = m->g->nodes[i];
+
+        if (!m->plan->steps[i].is_view && can_run_in_place(m, node, i)) {
+            const rf_value_id out = node->out[0], root = m->root[node->in[0]];
+
+            for (size_t v = 0; v < m->g->n_values; v++) /* views of the output come along */
+                if (m->root[v] == out && (rf_value_id)v != out)
+                    m->root[v] = root;
+            join(m, out, node->in[0]);
+        }
+    }
+}
+
+static size_t dense_bytes(const struct rf_tensor *t)
+{
+    size_t bytes;
+
+    return __builtin_mul_overflow((size_t)rf_numel(&t->shape), rf_dtype_size(t->dtype), &bytes) ||
+                   bytes > SIZE_MAX / 4
+               ? SIZE_MAX
+               : bytes + RF_ALIGN;
+}
+
+static enum rf_status place_values(struct layout *m, struct rf_error *err)
+{
+    const struct rf_graph *const g = m->g;
+    struct rf_plan *const plan = m->plan;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        for (int k = 0; k < g->nodes[i]->n_out; k++) {
+            const rf_value_id id = g->nodes[i]->out[k];
+            const struct rf_tensor *const t = &plan->tensors[id];
+
+            if (m->root[id] != id)
+                continue;
+            struct rf_tensor sized = *t;
+            m->spans[id] = (struct rf_span){.first = (uint32_t)i,
+                                            .last = m->last[id] > i ? m->last[id] : (uint32_t)i,
+                                            .bytes = t->layout == RF_NHWC
+                                                         ? rf_tensor_lay_out(&sized, &m->before[id])
+                                                         : dense_bytes(t)};
+        }
+    }
+    const enum rf_status rc = rf_place_spans(m->spans, g->n_values, &plan->slab_bytes);
+    if (rc)
+        return rf_fail(err, rc,
+                       "the network's values do not fit into memory at these input shapes");
+    for (size_t v = 0; v < g->n_values; v++) {
+        const rf_value_id root = m->root[v];
+
+        plan->places[v].kind = plan->places[root].kind;
+        plan->places[v].input = plan->places[root].input;
+        if (plan->places[v].kind == RF_PLACE_SLAB)
+            plan->places[v].offset = m->spans[root].offset + m->before[root];
+    }
+    return RF_OK;
+}
+
+static enum rf_status plan_memory(const struct rf_graph *g, struct rf_plan *plan,
+                                  struct rf_error *err)
+{
+    const size_t n = g->n_values;
+    struct layout m = {.g = g, .plan = plan};
+    enum rf_status rc = RF_OK;
+
+    m.root = calloc(n + 1, sizeof(*m.root));
+    m.last = calloc(n + 1, sizeof(*m.last));
+    m.spans = calloc(n + 1, sizeof(*m.spans));
+    m.before = calloc(n + 1, sizeof(*m.before));
+    if (!m.root || !m.last || !m.spans || !m.before) {
+        rc = rf_fail_nomem(err, "plan", n * sizeof(*m.spans));
+    } else {
+        for (size_t v = 0; v < n; v++) {
+            m.root[v] = (rf_value_id)v;
+            if (g->values[v].constant)
+                plan->places[v].kind = RF_PLACE_CONSTANT;
+        }
+        for (size_t i = 0; i < g->n_inputs; i++)
+            plan->places[g->inputs[i]] = (struct rf_place_of){.kind = RF_PLACE_INPUT, .input = i};
+        find_last_uses(&m);
+        group_values(&m);
+        rc = place_values(&m, err);
+    }
+    free(m.root);
+    free(m.last);
+    free(m.spans);
+    free(m.before);
+    return rc;
+}
+
+/* ---- steps -------------------------------------------------------------------------------------
+ */
+
+static void widen(struct rf_halo *to, const struct rf_halo *by)
+{
+    to->top = by->top > to->top ? by->top : to->top;
+    to->left = by->left > to->left ? by->left : to->left;
+    to->bottom = by->bottom > to->bottom ? by->bottom : to->bottom;
+    to->right = by->right > to->right ? by->right : to->right;
+}
+
+static enum rf_status lay_out_images(const struct rf_graph *g, struct rf_plan *plan,
+                                     const struct rf_infer *wishes, struct rf_error *err)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->n_in)
+            widen(&plan->tensors[g->nodes[i]->in[0]].halo, &wishes[i].halo);
+    for (size_t v = 0; v < g->n_values; v++) {
+        struct rf_tensor *const t = &plan->tensors[v];
+        char text[RF_SHAPE_TEXT];
+        size_t before;
+
+        if (t->layout == RF_NHWC && t->shape.rank > 0 && rf_tensor_lay_out(t, &before) == SIZE_MAX)
+            return rf_fail(err, RF_LIMIT, "value %s of shape %s and its padding are too large",
+                           g->values[v].name, rf_shape_text(&t->shape, text, sizeof(text)));
+    }
+    return RF_OK;
+}
+
+static int worthwhile_parts(const struct rf_infer *wish)
+{
+    int64_t parts = wish->cost / COST_OF_A_PART;
+
+    if ((size_t)parts > wish->max_parts)
+        parts = (int64_t)wish->max_parts;
+    return parts < 1 ? 1 : parts > MAX_PARTS ? MAX_PARTS : (int)parts;
+}
+
+static void make_steps(const struct rf_model *model, struct rf_plan *plan,
+                       const struct rf_infer *wishes)
+{
+    const struct rf_graph *const g = model->graph;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        struct rf_step *const s = &plan->steps[i];
+
+        s->node = g->nodes[i];
+        s->state = model->states[i];
+        s->n_parts = worthwhile_parts(&wishes[i]);
+        s->scratch = (wishes[i].scratch + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+        s->halo = wishes[i].halo;
+        s->halo_value = wishes[i].halo_value;
+        s->macs = wishes[i].macs;
+        s->algorithm = wishes[i].algorithm;
+        if (plan->scratch_bytes < s->scratch)
+            plan->scratch_bytes = s->scratch;
+        if (plan->max_parts < s->n_parts)
+            plan->max_parts = s->n_parts;
+    }
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const struct rf_layer *const layer = &model->layers[i];
+        struct rf_step *const s = &plan->steps[layer->node];
+        const struct rf_pixels p = rf_tensor_pixels(&plan->tensors[s->node->out[0]]);
+        const size_t bytes = rf_layer_run_bytes(layer, p.n * p.h * p.w, (size_t)s->n_parts) +
+                             rf_layer_scratch(layer->n_channels);
+
+        s->layer = layer;
+        if (plan->count_bytes < bytes)
+            plan->count_bytes = bytes;
+    }
+}
+
+/* ---- the plan ----------------------------------------------------------------------------------
+ */
+
+void rf_plan_unref(struct rf_plan *plan)
+{
+    if (!plan || atomic_fetch_sub(&plan->refs, 1) > 1)
+        return;
+    rf_arena_release(&plan->arena);
+    free(plan);
+}
+
+size_t rf_plan_bytes(const struct rf_plan *plan, int threads)
+{
+    const size_t parts = (size_t)(plan->max_parts < threads ? plan->max_parts : threads);
+    size_t bytes;
+
+    if (__builtin_mul_overflow(plan->scratch_bytes, parts, &bytes) ||
+        __builtin_add_overflow(bytes, plan->slab_bytes, &bytes) ||
+        __builtin_add_overflow(bytes, plan->count_bytes, &bytes))
+        return SIZE_MAX;
+    return bytes;
+}
+
+static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
+                           const struct rf_shape *inputs, struct rf_infer *wishes,
+                           struct rf_error *err)
+{
+    const struct rf_graph *const g = model->graph;
+    enum rf_status rc;
+
+    plan->inputs = rf_arena_array(&plan->arena, g->n_inputs + 1, sizeof(*plan->inputs));
+    plan->tensors = rf_arena_array(&plan->arena, g->n_values + 1, sizeof(*plan->tensors));
+    plan->places = rf_arena_array(&plan->arena, g->n_values + 1, sizeof(*plan->places));
+    plan->steps = rf_arena_array(&plan->arena, g->n_nodes + 1, sizeof(*plan->steps));
+    if (!plan->inputs || !plan->tensors || !plan->places || !plan->steps)
+        return rf_fail_nomem(err, "plan", g->n_values * sizeof(*plan->tensors));
+    plan->n_steps = g->n_nodes;
+    memcpy(plan->inputs, inputs, g->n_inputs * sizeof(*inputs));
+    rc = rf_infer_graph(model, inputs, plan->tensors, wishes, err);
+    if (!rc)
+        rc = lay_out_images(g, plan, wishes, err);
+    if (!rc)
+        rc = plan_memory(g, plan, err);
+    if (rc)
+        return rc;
+    make_steps(model, plan, wishes);
+    if (rf_plan_bytes(plan, 1) > model->max_session_bytes)
+        return rf_fail(err, RF_LIMIT,
+                       "a run at these input shapes needs %zu bytes, the limit is %zu",
+                       rf_plan_bytes(plan, 1), model->max_session_bytes);
+    return RF_OK;
+}
+
+enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,
+                           const struct rf_shape *inputs, struct rf_error *err)
+{
+    struct rf_plan *const plan = calloc(1, sizeof(*plan));
+    struct rf_infer *const wishes = calloc(model->graph->n_nodes + 1, sizeof(*wishes));
+    enum rf_status rc;
+
+    *out = NULL;
+    if (plan)
+        atomic_init(&plan->refs, 1);
+    if (!plan || !wishes)
+        rc = rf_fail_nomem(err, "plan", model->graph->n_nodes * sizeof(*wishes));
+    else
+        rc = fill(plan, model, inputs, wishes, err);
+    free(wishes);
+    if (rc)
+        rf_plan_unref(plan);
+    else
+        *out = plan;
+    return rc;
+}

@@ -1,0 +1,64 @@
+/*
+ * A plan: one model at one exact set of input shapes. Every value's shape and place, every step's
+ * wishes. Immutable once made, shared by sessions.
+ */
+#ifndef RF_CORE_PLAN_H
+#define RF_CORE_PLAN_H
+
+#include <stdatomic.h>
+
+#include "core/layer.h"
+#include "core/op.h"
+
+struct rf_model;
+
+/* Where a value's data comes from. */
+enum rf_place { RF_PLACE_SLAB, RF_PLACE_INPUT, RF_PLACE_CONSTANT };
+
+struct rf_place_of {
+    enum rf_place kind;
+    size_t offset; /* SLAB: bytes, of pixel (0, 0) or element 0 */
+    size_t input;  /* INPUT: which one */
+};
+
+struct rf_step {
+    const struct rf_node *node;
+    const void *state;
+    const struct rf_layer *layer; /* of the activation it applies, or NULL */
+    bool is_view;                 /* nothing to run */
+    int n_parts;                  /* that the work is worth splitting into */
+    size_t scratch;               /* bytes a part */
+    struct rf_halo halo;          /* to fill around input 0 before it runs */
+    float halo_value;
+    int64_t macs;
+    const char *algorithm;
+};
+
+struct rf_plan {
+    atomic_int refs;
+    uint64_t used; /* the model's clock when last handed out */
+    struct rf_arena arena;
+    struct rf_shape *inputs;
+    struct rf_tensor *tensors;  /* one a value; data is bound by the session */
+    struct rf_place_of *places; /* one a value */
+    struct rf_step *steps;
+    size_t n_steps;
+    size_t slab_bytes;
+    size_t scratch_bytes; /* a part */
+    size_t count_bytes;   /* masks and moments of the largest layer */
+    int max_parts;
+};
+
+/* Shapes only: infers every value's shape in the graph's order. `tensors` has one a value. */
+enum rf_status rf_infer_graph(const struct rf_model *model, const struct rf_shape *inputs,
+                              struct rf_tensor *tensors, struct rf_infer *wishes,
+                              struct rf_error *err) RF_CHECKED;
+
+enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,
+                           const struct rf_shape *inputs, struct rf_error *err) RF_CHECKED;
+void rf_plan_unref(struct rf_plan *plan);
+
+/* Bytes of a session that runs it with `threads` threads. */
+size_t rf_plan_bytes(const struct rf_plan *plan, int threads);
+
+#endif

@@ -1,0 +1,240 @@
+/* One run at a time: a slab, scratch, counters, and the loop over a plan's steps. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/counters.h"
+#include "core/fpenv.h"
+#include "core/model.h"
+
+struct rf_session {
+    struct rf_model *model;
+    struct rf_pool *pool;
+    int threads;
+    struct rf_plan *plan;
+    struct rf_tensor *tensors; /* the plan's, bound to the slab */
+    struct memory {
+        void *data;
+        size_t bytes;
+    } slab, scratch, counting;
+    struct rf_counters counters; /* registered with the model */
+};
+
+enum rf_status rf_session_new(struct rf_session **out, struct rf_model *model, struct rf_pool *pool,
+                              struct rf_error *err)
+{
+    struct rf_session *const s = calloc(1, sizeof(*s));
+
+    *out = NULL;
+    if (!s)
+        return rf_fail_nomem(err, "session", sizeof(*s));
+    s->tensors = calloc(model->graph->n_values + 1, sizeof(*s->tensors));
+    if (!s->tensors) {
+        free(s);
+        return rf_fail_nomem(err, "session", model->graph->n_values * sizeof(*s->tensors));
+    }
+    s->model = rf_model_ref(model);
+    s->pool = pool;
+    s->threads = pool ? rf_pool_threads(pool) : 1;
+    const enum rf_status rc = rf_counters_init(&s->counters, model, err);
+    if (rc) {
+        rf_model_unref(model);
+        free(s->tensors);
+        free(s);
+        return rc;
+    }
+    *out = s;
+    return RF_OK;
+}
+
+void rf_session_free(struct rf_session *s)
+{
+    if (!s)
+        return;
+    rf_counters_release(&s->counters, s->model);
+    rf_plan_unref(s->plan);
+    free(s->slab.data);
+    free(s->scratch.data);
+    free(s->counting.data);
+    free(s->tensors);
+    rf_model_unref(s->model);
+    free(s);
+}
+
+/* ---- prepare -----------------------------------------------------------------------------------
+ */
+
+static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
+                              struct rf_error *err)
+{
+    if (m->bytes >= bytes)
+        return RF_OK;
+    if (bytes > SIZE_MAX / 2)
+        return rf_fail_nomem(err, what, bytes);
+    bytes = (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    free(m->data);
+    m->bytes = 0;
+    m->data = aligned_alloc(RF_ALIGN, bytes);
+    if (!m->data)
+        return rf_fail_nomem(err, what, bytes);
+    m->bytes = bytes;
+    return RF_OK;
+}
+
+static int n_parts(const struct rf_session *s, const struct rf_step *step)
+{
+    return step->n_parts < s->threads ? step->n_parts : s->threads;
+}
+
+static void bind(struct rf_session *s)
+{
+    const struct rf_graph *const g = s->model->graph;
+
+    memcpy(s->tensors, s->plan->tensors, g->n_values * sizeof(*s->tensors));
+    for (size_t v = 0; v < g->n_values; v++)
+        if (s->plan->places[v].kind == RF_PLACE_SLAB)
+            s->tensors[v].data = (char *)s->slab.data + s->plan->places[v].offset;
+}
+
+enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *shapes, size_t n,
+                                  struct rf_error *err)
+{
+    struct rf_plan *plan;
+    enum rf_status rc = rf_model_plan(s->model, shapes, n, &plan, err);
+
+    if (rc)
+        return rc;
+    rf_plan_unref(s->plan);
+    s->plan = NULL;
+    const int parts = plan->max_parts < s->threads ? plan->max_parts : s->threads;
+    rc = reserve(&s->slab, plan->slab_bytes + RF_ALIGN, "slab", err);
+    if (!rc)
+        rc =
+            reserve(&s->scratch, plan->scratch_bytes * (size_t)(parts ? parts : 1), "scratch", err);
+    if (!rc)
+        rc = reserve(&s->counting, plan->count_bytes, "counters", err);
+    if (rc) {
+        rf_plan_unref(plan);
+        return rc;
+    }
+    s->plan = plan;
+    bind(s);
+    return RF_OK;
+}
+
+/* ---- run ---------------------------------------------------------------------------------------
+ */
+
+static void fill_pixels(float *at, size_t n, float value)
+{
+    for (size_t i = 0; i < n; i++)
+        at[i] = value;
+}
+
+/* Writes the padding around every image. */
+static void fill_halo(const struct rf_tensor *t, float value)
+{
+    const struct rf_pixels p = rf_tensor_pixels(t);
+    const size_t top = (size_t)t->halo.top, bottom = (size_t)t->halo.bottom;
+    const size_t left = (size_t)t->halo.left * p.pitch, right = (size_t)t->halo.right * p.pitch;
+
+    for (size_t n = 0; n < p.n; n++) {
+        float *const first = p.data + n * p.image - top * p.row - left;
+
+        fill_pixels(first, top * p.row, value);
+        for (size_t y = 0; y < p.h; y++) {
+            float *const row = first + (top + y) * p.row;
+
+            fill_pixels(row, left, value);
+            fill_pixels(row + p.row - right, right, value);
+        }
+        fill_pixels(first + (top + p.h) * p.row, bottom * p.row, value);
+    }
+}
+
+/* One step, as its parts see it. */
+struct job {
+    const struct rf_op *op;
+    struct rf_exec exec;
+    char *scratch;
+    size_t scratch_step;
+    int n_parts;
+};
+
+static void run_part(void *arg, int part)
+{
+    const struct job *const job = arg;
+    struct rf_exec x = job->exec;
+    const uint64_t saved = rf_fp_enter();
+
+    x.scratch = job->scratch + (size_t)part * job->scratch_step;
+    job->op->run(&x, part, job->n_parts);
+    rf_fp_leave(saved);
+}
+
+static void run_step(struct rf_session *s, const struct rf_step *step, bool count)
+{
+    const struct rf_node *const node = step->node;
+    const struct rf_tensor *in[RF_MAX_IN], *out[RF_MAX_OUT];
+    struct rf_layer_run counted;
+    struct job job = {.op = node->op,
+                      .scratch = s->scratch.data,
+                      .scratch_step = step->scratch,
+                      .n_parts = n_parts(s, step)};
+
+    for (int k = 0; k < node->n_in; k++)
+        in[k] = node->in[k] == RF_NO_VALUE ? NULL : &s->tensors[node->in[k]];
+    for (int k = 0; k < node->n_out; k++)
+        out[k] = &s->tensors[node->out[k]];
+    job.exec = (struct rf_exec){.state = step->state, .in = in, .out = out, .k = s->model->kernels};
+    const struct rf_pixels pixels = step->layer ? rf_tensor_pixels(out[0]) : (struct rf_pixels){0};
+    const size_t positions = pixels.n * pixels.h * pixels.w;
+    const size_t parts = (size_t)job.n_parts;
+
+    if (step->layer && count) {
+        rf_layer_run_begin(&counted, step->layer, positions, parts, s->counting.data);
+        job.exec.layer = &counted;
+    }
+    if (step->halo.top || step->halo.left || step->halo.bottom || step->halo.right)
+        fill_halo(in[0], step->halo_value);
+    if (job.n_parts > 1)
+        rf_pool_parallel(s->pool, run_part, &job, job.n_parts);
+    else
+        run_part(&job, 0);
+    if (job.exec.layer)
+        rf_layer_count(step->layer, &counted, parts, &pixels, s->model->kernels,
+                       (char *)s->counting.data + rf_layer_run_bytes(step->layer, positions, parts),
+                       s->counters.pending + step->layer->first);
+}
+
+static void bind_inputs(struct rf_session *s, const void *const *in)
+{
+    const struct rf_graph *const g = s->model->graph;
+
+    for (size_t v = 0; v < g->n_values; v++)
+        if (s->plan->places[v].kind == RF_PLACE_INPUT)
+            s->tensors[v].data = (void *)(uintptr_t)in[s->plan->places[v].input];
+}
+
+enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_t n_in,
+                              struct rf_tensor *out, size_t n_out, bool count, struct rf_error *err)
+{
+    const struct rf_graph *const g = s->model->graph;
+
+    if (!s->plan)
+        return rf_fail(err, RF_INVALID, "session: run before prepare");
+    if (n_in != g->n_inputs || n_out > g->n_outputs)
+        return rf_fail(err, RF_INVALID,
+                       "session: %zu inputs and %zu outputs, expected %zu and at most %zu", n_in,
+                       n_out, g->n_inputs, g->n_outputs);
+    bind_inputs(s, in);
+    rf_counters_begin(&s->counters);
+    for (size_t i = 0; i < s->plan->n_steps; i++)
+        if (!s->plan->steps[i].is_view)
+            run_step(s, &s->plan->steps[i], count);
+    if (count && n_in && s->plan->inputs[0].rank)
+        s->counters.pending_inputs += (uint64_t)s->plan->inputs[0].dim[0];
+    rf_counters_end(&s->counters);
+    for (size_t i = 0; i < n_out; i++)
+        out[i] = s->tensors[g->outputs[i]];
+    return RF_OK;
+}

@@ -1,0 +1,381 @@
+/* Activation statistics against a recount of the engine's own outputs, value by value. */
+#include <check.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels/kernels.h"
+#include "tests/support/net.h"
+
+/* What a layer's outputs say by themselves; `x` are the values before the activation. */
+static void recount(const float *y, const float *x, const struct rf_shape *shape, int64_t channel,
+                    float top, struct rf_channel_activity *t)
+{
+    const int64_t area = rf_numel(shape) / shape->dim[0] / shape->dim[1];
+
+    *t = (struct rf_channel_activity){.max = -INFINITY};
+    for (int64_t n = 0; n < shape->dim[0]; n++) {
+        bool fired = false;
+
+        for (int64_t i = 0; i < area; i++) {
+            const int64_t at = (n * shape->dim[1] + channel) * area + i;
+
+            t->values++;
+            t->fired += y[at] > 0;
+            fired |= y[at] > 0;
+            t->zeros += y[at] == 0;
+            t->inactive += x[at] <= 0;
+            t->saturated += y[at] == top;
+            if (!isfinite(y[at])) {
+                t->nonfinite++;
+                continue;
+            }
+            t->sum += (double)y[at];
+            t->sum_squares += (double)y[at] * (double)y[at];
+            t->max = fmax(t->max, (double)y[at]);
+        }
+        t->fired_inputs += fired;
+    }
+}
+
+static void compare(const struct rf_channel_activity *got, const struct rf_channel_activity *want,
+                    enum rf_activity_kind kind)
+{
+    ck_assert_uint_eq(got->values, want->values);
+    ck_assert_uint_eq(got->fired, want->fired);
+    ck_assert_uint_eq(got->fired_inputs, want->fired_inputs);
+    ck_assert_uint_eq(got->zeros, want->zeros);
+    ck_assert_uint_eq(got->nonfinite, want->nonfinite);
+    if (kind == RF_KIND_LEAKY)
+        ck_assert_uint_eq(got->inactive, want->inactive);
+    if (kind == RF_KIND_CLIP)
+        ck_assert_uint_eq(got->saturated, want->saturated);
+    ck_assert_double_eq_tol(got->sum, want->sum, 1e-5 * (fabs(want->sum) + 1));
+    ck_assert_double_eq_tol(got->sum_squares, want->sum_squares, 1e-5 * (want->sum_squares + 1));
+    ck_assert(got->max == want->max);
+}
+
+static const struct act_case {
+    const char *op;
+    float top;
+} acts[] = {{"Relu", INFINITY}, {"LeakyRelu", INFINITY}, {"Clip", 0.5f},    {"Elu", INFINITY},
+            {"Gelu", INFINITY}, {"HardSwish", INFINITY}, {"Mish", INFINITY}};
+#define N_ACTS (sizeof(acts) / sizeof(*acts))
+
+static rf_value_id activation(struct rf_graph *g, const struct act_case *c, const char *name,
+                              rf_value_id x)
+{
+    const float limits[] = {0, c->top};
+
+    if (strcmp(c->op, "Clip") != 0)
+        return test_op(g, c->op, name, &x, 1, NULL);
+    const rf_value_id in[] = {x, test_constant(g, (struct rf_shape){0}, &limits[0]),
+                              test_constant(g, (struct rf_shape){0}, &limits[1])};
+    return test_op(g, "Clip", name, in, 3, NULL);
+}
+
+/* conv -> activation (fused), -> norm -> activation (alone) -> linear -> activation, with odd
+ * channel counts; the values before and after each activation are kept. */
+static struct rf_model *network(uint64_t seed, const struct act_case *c, bool fused)
+{
+    const char *const keep[] = {"conv", "act1", "norm", "act2", "fc", "act3"};
+    const struct rf_model_options options = {
+        .keep = keep, .n_keep = 6, .activity = RF_ACTIVITY_CHANNEL};
+    const struct rf_model_options alone = {.activity = RF_ACTIVITY_CHANNEL};
+    const struct test_conv geometry = {.spatial = 2,
+                                       .out = 19,
+                                       .in = 3,
+                                       .groups = 1,
+                                       .kernel = {3, 3},
+                                       .stride = {1, 1},
+                                       .dilation = {1, 1},
+                                       .pads = {1, 1, 1, 1},
+                                       .bias = true};
+    struct rf_graph *const g = test_graph();
+    rf_value_id w, b;
+    rf_value_id y =
+        test_conv(g, &seed, "conv", test_input(g, SHAPE(-1, 3, 6, 5)), &geometry, &w, &b);
+
+    y = activation(g, c, "act1", y);
+    y = test_norm(g, &seed, "norm", y, 19);
+    y = activation(g, c, "act2", y);
+    y = test_op(g, "Flatten", "flat", &y, 1, NULL);
+    const rf_value_id fc[] = {y, test_weights(g, &seed, SHAPE(19 * 30, 21), 0.1f)};
+    y = test_op(g, "Gemm", "fc", fc, 2, NULL);
+    y = activation(g, c, "act3", y);
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    return test_model(g, fused ? &alone : &options);
+}
+
+static float *images(uint64_t seed, size_t n)
+{
+    float *const x = malloc(n * 90 * sizeof(*x));
+
+    test_random_fill(&seed, x, n * 90);
+    return x;
+}
+
+static void run(struct rf_model *model, const float *x, int64_t n, float **out,
+                struct rf_shape *shapes, bool count)
+{
+    const struct rf_shape shape = SHAPE(n, 3, 6, 5);
+    struct rf_session *s;
+
+    ck_assert_int_eq(rf_session_new(&s, model, NULL, NULL), RF_OK);
+    test_run(s, &shape, x, count, out, shapes, rf_model_n_outputs(model));
+    rf_session_free(s);
+}
+
+static void free_all(float **out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(out[i]);
+}
+
+/* Output 0 is act3; then conv, act1, norm, act2, fc. */
+static const int before[] = {1, 3, 5}, after[] = {2, 4, 0};
+
+static void check_recount(struct rf_model *kept, struct rf_model *fused, const struct act_case *c,
+                          float *x, int64_t n)
+{
+    struct rf_activity *a, *b;
+    struct rf_shape shapes[6];
+    float *out[6], *last;
+
+    run(kept, x, n, out, shapes, true);
+    run(fused, x, n, &last, NULL, true);
+    ck_assert_int_eq(rf_activity_read(kept, &a, NULL), RF_OK);
+    ck_assert_int_eq(rf_activity_read(fused, &b, NULL), RF_OK);
+    ck_assert_uint_eq(a->n_layers, 3);
+    ck_assert_uint_eq(b->n_layers, 3);
+    ck_assert_uint_eq(a->inputs, (uint64_t)n);
+    for (size_t i = 0; i < 3; i++) {
+        struct rf_channel_activity want, sum = {0};
+
+        for (size_t k = 0; k < a->layers[i].n_channels; k++) {
+            recount(out[after[i]], out[before[i]], &shapes[after[i]], (int64_t)k, c->top, &want);
+            compare(&a->layers[i].channels[k], &want, a->layers[i].kind);
+            sum.zeros += want.zeros;
+        }
+        ck_assert_uint_eq(a->layers[i].total.zeros, sum.zeros);
+        ck_assert_str_eq(a->layers[i].type, c->op);
+    }
+    /* Fused, only the rounding of the values may differ: the first layer has none of it. */
+    for (size_t k = 0; k < b->layers[0].n_channels; k++)
+        ck_assert_uint_eq(b->layers[0].channels[k].fired, a->layers[0].channels[k].fired);
+    rf_activity_free(a);
+    rf_activity_free(b);
+    free_all(out, 6);
+    free(last);
+}
+
+START_TEST(counts_equal_a_recount)
+{
+    const struct act_case *const c = &acts[_i / RF_N_ISA];
+
+    if (!test_use_isa(_i % RF_N_ISA))
+        return;
+    for (int64_t n = 1; n <= 7; n += 3) {
+        struct rf_model *const kept = network((uint64_t)_i, c, false);
+        struct rf_model *const fused = network((uint64_t)_i, c, true);
+        float *const x = images((uint64_t)n, (size_t)n);
+
+        check_recount(kept, fused, c, x, n);
+        rf_model_unref(kept);
+        rf_model_unref(fused);
+        free(x);
+    }
+}
+END_TEST
+
+/* NaN is neither zero nor fired; infinity fires; moments stay those of the finite values. */
+START_TEST(non_finite_values_are_counted_apart)
+{
+    const struct act_case *const c = &acts[_i / RF_N_ISA];
+
+    if (!test_use_isa(_i % RF_N_ISA))
+        return;
+    struct rf_model *const kept = network(3, c, false), *const fused = network(3, c, true);
+    float *const x = images(1, 4);
+
+    x[17] = NAN;
+    x[90 + 40] = INFINITY;
+    x[180 + 3] = -INFINITY;
+    x[270 + 8] = 3e38f;
+    check_recount(kept, fused, c, x, 4);
+    rf_model_unref(kept);
+    rf_model_unref(fused);
+    free(x);
+}
+END_TEST
+
+START_TEST(warm_up_does_not_count)
+{
+    struct rf_model *const model = network(3, &acts[0], true);
+    float *const x = images(1, 2), *out;
+    struct rf_activity *a;
+
+    run(model, x, 2, &out, NULL, false);
+    free(out);
+    ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
+    ck_assert_uint_eq(a->inputs, 0);
+    ck_assert_uint_eq(a->layers[0].total.values, 0);
+    rf_activity_free(a);
+    rf_model_unref(model);
+    free(x);
+}
+END_TEST
+
+START_TEST(off_counts_nothing)
+{
+    const struct rf_model_options off = {.activity = RF_ACTIVITY_OFF};
+    struct rf_graph *const g = test_graph();
+    const rf_value_id x = test_input(g, SHAPE(1, 4)), y = test_op(g, "Relu", "r", &x, 1, NULL);
+    struct rf_activity *a;
+
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    struct rf_model *const model = test_model(g, &off);
+    ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
+    ck_assert_uint_eq(a->n_layers, 0);
+    rf_activity_free(a);
+    rf_model_unref(model);
+}
+END_TEST
+
+/* A bias of -100 kills exactly the channels that have it. */
+START_TEST(a_doctored_bias_is_found)
+{
+    float bias[20] = {0}, x[8 * 32], *out;
+    const struct rf_shape shape = SHAPE(8, 32);
+    struct rf_graph *const g = test_graph();
+    struct rf_layer_verdict verdict;
+    struct rf_activity *a;
+    struct rf_session *s;
+    uint64_t seed = 5;
+
+    for (int i = 0; i < 20; i++)
+        bias[i] = i % 3 == 1 ? -100.0f : i == 0 ? 100.0f : 0.0f;
+    const rf_value_id in[] = {test_input(g, shape), test_weights(g, &seed, SHAPE(32, 20), 1),
+                              test_constant(g, SHAPE(20), bias)};
+    rf_value_id y = test_op(g, "Gemm", "fc", in, 3, NULL);
+
+    y = test_op(g, "Relu", "relu", &y, 1, NULL);
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    struct rf_model *const model = test_model(g, NULL);
+    ck_assert_int_eq(rf_session_new(&s, model, NULL, NULL), RF_OK);
+    for (int i = 0; i < 40; i++) {
+        test_random_fill(&seed, x, sizeof(x) / sizeof(*x));
+        test_run(s, &shape, x, true, &out, NULL, 1);
+        free(out);
+    }
+    ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
+    for (size_t i = 0; i < 20; i++)
+        ck_assert_int_eq(rf_channel_is_dead(&a->layers[0].channels[i]), i % 3 == 1);
+    rf_layer_judge(&a->layers[0], a->inputs, 321, &verdict);
+    ck_assert(!verdict.known);
+    rf_layer_judge(&a->layers[0], a->inputs, 320, &verdict);
+    ck_assert(verdict.known);
+    ck_assert_uint_eq(verdict.dead, 7);
+    ck_assert_uint_eq(verdict.always_on, 1);
+    ck_assert_double_eq_tol(verdict.dead_rate_upper, 3.0 / 320, 1e-12);
+    ck_assert(!verdict.dying);
+    rf_activity_free(a);
+    rf_session_free(s);
+    rf_model_unref(model);
+}
+END_TEST
+
+/* ---- many sessions and a reader ----------------------------------------------------------------
+ */
+
+struct crowd {
+    struct rf_model *model;
+    const float *x;
+    int runs;
+    atomic_bool *done;
+};
+
+static void *client(void *arg)
+{
+    const struct crowd *const c = arg;
+    const struct rf_shape shape = SHAPE(2, 3, 6, 5);
+    struct rf_session *s;
+    float *out;
+
+    if (rf_session_new(&s, c->model, NULL, NULL))
+        abort();
+    for (int i = 0; i < c->runs; i++) {
+        test_run(s, &shape, c->x, true, &out, NULL, 1);
+        free(out);
+    }
+    rf_session_free(s);
+    return NULL;
+}
+
+static void *scraper(void *arg)
+{
+    const struct crowd *const c = arg;
+    uint64_t inputs = 0, zeros = 0;
+
+    while (!atomic_load(c->done)) {
+        struct rf_activity *a;
+
+        if (rf_activity_read(c->model, &a, NULL) || a->inputs < inputs ||
+            a->layers[0].total.zeros < zeros)
+            abort(); /* counters never go back */
+        inputs = a->inputs;
+        zeros = a->layers[0].total.zeros;
+        rf_activity_free(a);
+    }
+    return NULL;
+}
+
+/* Nothing is lost between runs, readers and sessions that end. */
+START_TEST(nothing_is_lost_between_threads)
+{
+    enum { CLIENTS = 4, RUNS = 150 };
+    struct rf_model *const model = network(3, &acts[0], true);
+    float *const x = images(1, 2);
+    atomic_bool done = false;
+    struct crowd crowd = {.model = model, .x = x, .runs = RUNS, .done = &done};
+    pthread_t threads[CLIENTS], reader;
+    struct rf_activity *a;
+
+    ck_assert_int_eq(pthread_create(&reader, NULL, scraper, &crowd), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, client, &crowd), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        pthread_join(threads[i], NULL);
+    atomic_store(&done, true);
+    pthread_join(reader, NULL);
+    ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
+    ck_assert_uint_eq(a->inputs, 2 * CLIENTS * RUNS);
+    ck_assert_uint_eq(a->layers[0].total.values, a->inputs * 19 * 30);
+    ck_assert_uint_eq(a->layers[2].total.values, a->inputs * 21);
+    rf_activity_free(a);
+    rf_model_unref(model);
+    free(x);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *const suite = suite_create("activity");
+    TCase *const tc = tcase_create("activity");
+    SRunner *const runner = srunner_create(suite);
+
+    suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, counts_equal_a_recount, 0, N_ACTS * RF_N_ISA);
+    tcase_add_loop_test(tc, non_finite_values_are_counted_apart, 0, N_ACTS * RF_N_ISA);
+    tcase_add_test(tc, warm_up_does_not_count);
+    tcase_add_test(tc, off_counts_nothing);
+    tcase_add_test(tc, a_doctored_bias_is_found);
+    tcase_add_test(tc, nothing_is_lost_between_threads);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

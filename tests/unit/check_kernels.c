@@ -1,0 +1,203 @@
+/*
+ * The kernels beside the activations (check_unary.c): mask counts, pooling and depthwise taps,
+ * softmax, against plain references between guard words; and the choice of a table.
+ */
+#include <math.h>
+
+#include "tests/unit/kernel_test.h"
+
+static void check_counts(const struct rf_kernels *k, size_t rows, size_t groups, size_t pitch)
+{
+    uint16_t *const mask = guarded(rows * pitch * 2, 2);
+    uint32_t counts[5 * RF_GROUP + 1] = {0}, want[5 * RF_GROUP + 1] = {0};
+    uint16_t any[6] = {0}, want_any[6] = {0};
+
+    for (size_t i = 0; i < rows * pitch; i++)
+        mask[i] = (uint16_t)(random_bits() & random_bits());
+    counts[3] = want[3] = 7; /* added to, not set */
+    any[0] = want_any[0] = 0x8000;
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t g = 0; g < groups; g++) {
+            want_any[g] = (uint16_t)(want_any[g] | mask[i * pitch + g]);
+            for (size_t bit = 0; bit < RF_GROUP; bit++)
+                want[g * RF_GROUP + bit] += mask[i * pitch + g] >> bit & 1;
+        }
+    }
+    k->mask_counts(mask, rows, groups, pitch, counts, any);
+    ck_assert_mem_eq(counts, want, sizeof(want));
+    ck_assert_mem_eq(any, want_any, sizeof(want_any));
+    free(mask);
+}
+
+START_TEST(mask_counts_match_recount)
+{
+    const struct rf_kernels *const k = table_of(_i);
+
+    for (size_t groups = 0; k && groups <= 5; groups++) {
+        for (size_t rows = 0; rows < 40; rows++)
+            check_counts(k, rows, groups, groups + rows % 3);
+        check_counts(k, 70000, groups, groups + 1); /* more than 16 bits can count */
+    }
+}
+END_TEST
+
+#define MAX_TAPS 9
+
+struct taps {
+    float values[MAX_TAPS][MAX_CHANNELS + 1], weights[MAX_TAPS * (MAX_CHANNELS + 2)];
+    const float *x[MAX_TAPS];
+    float y[MAX_CHANNELS + 2 * GUARDS];
+};
+
+static void check_taps(const struct rf_kernels *k, struct taps *t, size_t n, size_t channels)
+{
+    const size_t w_pitch = channels + 2;
+    float *const y = t->y + GUARDS;
+    float top[MAX_CHANNELS + 1], mean[MAX_CHANNELS + 1];
+
+    fill_guards(t->y, channels + 2 * GUARDS);
+    k->max_taps(y, t->x, n, channels);
+    memcpy(top, y, channels * sizeof(*y));
+    k->sum_taps(y, t->x, n, 0.25f, channels);
+    memcpy(mean, y, channels * sizeof(*y));
+    k->depthwise(y, t->x, t->weights, w_pitch, n, channels);
+    for (size_t i = 0; i < GUARDS; i++)
+        EXPECT(is_guard(t->y + i) && is_guard(y + channels + i), "%s writes out of bounds", k->isa);
+    for (size_t c = 0; c < channels; c++) {
+        float max = t->x[0][c];
+        double sum = 0, magnitude = 0, product = 0, products = 0;
+        for (size_t i = 0; i < n; i++) {
+            const double x = (double)t->x[i][c];
+            const double w = (double)t->weights[i * w_pitch + c];
+            max = isnan(max) || t->x[i][c] <= max ? max : t->x[i][c];
+            sum += x;
+            magnitude += fabs(x);
+            product += x * w;
+            products += fabs(x * w);
+        }
+        EXPECT(top[c] == max || (isnan(top[c]) && isnan(max)), "%s: max %a, want %a", k->isa,
+               (double)top[c], (double)max);
+        EXPECT(fabs((double)mean[c] - sum / 4) <= 1e-6 * magnitude ||
+                   (isnan(sum) && isnan(mean[c])),
+               "%s: mean %a, want %a", k->isa, (double)mean[c], sum / 4);
+        EXPECT(fabs((double)y[c] - product) <= 1e-6 * products || (isnan(product) && isnan(y[c])),
+               "%s: depthwise %a, want %a", k->isa, (double)y[c], product);
+    }
+}
+
+START_TEST(taps_match_reference)
+{
+    const struct rf_kernels *const k = table_of(_i);
+    static struct taps t;
+
+    for (size_t i = 0; i < MAX_TAPS; i++)
+        t.x[i] = t.values[i] + 1;
+    for (size_t i = 0; i < sizeof(t.weights) / sizeof(*t.weights); i++)
+        t.weights[i] = random_in(-2, 2);
+    for (size_t channels = 0; k && channels <= MAX_CHANNELS; channels++) {
+        for (size_t n = 1; n <= MAX_TAPS; n++) {
+            for (size_t i = 0; i < MAX_TAPS; i++)
+                for (size_t c = 0; c <= MAX_CHANNELS; c++)
+                    t.values[i][c] = random_bits() % 50 ? random_in(-3, 3) : NAN;
+            check_taps(k, &t, n, channels);
+        }
+    }
+}
+END_TEST
+
+static void check_softmax(const struct rf_kernels *k, const float *x, size_t n, bool log_of_it)
+{
+    float *const buffer = guarded(n * sizeof(float), GUARDS * sizeof(float));
+    float *const y = buffer + GUARDS;
+    double sum = 0;
+    float max = -INFINITY;
+
+    fill_guards(buffer, n + 2 * GUARDS);
+    memcpy(y, x, n * sizeof(*x));
+    for (size_t i = 0; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)x[i] - (double)max);
+    k->softmax(y, y, n, log_of_it);
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - (double)max;
+        const double want = log_of_it ? d - log(sum) : exp(d) / sum;
+        /* x - max is rounded before its exponent is taken */
+        const double allowed = log_of_it ? 2e-7 * (fabs(want) + 1) + 2e-7 * fabs(d)
+                                         : (5e-7 + 1.2e-7 * fabs(d)) * want + 1.2e-38;
+        EXPECT(fabs((double)y[i] - want) <= allowed || (isnan(want) && isnan(y[i])) ||
+                   (double)y[i] == want,
+               "%s n %zu: softmax(%a) = %a, want %a", k->isa, n, (double)x[i], (double)y[i], want);
+    }
+    for (size_t i = 0; i < GUARDS; i++)
+        EXPECT(is_guard(buffer + i) && is_guard(y + n + i), "%s writes out of bounds", k->isa);
+    free(buffer);
+}
+
+START_TEST(softmax_matches_reference)
+{
+    static const float poison[] = {NAN, INFINITY, -INFINITY, 1e30f, -1e30f, 100};
+    const struct rf_kernels *const k = table_of(_i);
+    enum { LONG = 1000000 };
+    float *const x = guarded(LONG * sizeof(float), 0);
+
+    for (size_t i = 0; i < LONG; i++)
+        x[i] = random_in(-10, 10);
+    for (size_t n = 0; k && n <= MAX_CHANNELS; n++) {
+        check_softmax(k, x + 1, n, false);
+        check_softmax(k, x + 1, n, true);
+        for (size_t p = 0; n && p < sizeof(poison) / sizeof(*poison); p++) {
+            const size_t at = random_bits() % n;
+            const float was = x[at];
+            x[at] = poison[p];
+            check_softmax(k, x, n, false);
+            check_softmax(k, x, n, true);
+            x[at] = was;
+        }
+    }
+    if (k) {
+        check_softmax(k, x, LONG, false);
+        check_softmax(k, x, LONG, true);
+        for (size_t i = 0; i < MAX_CHANNELS; i++)
+            x[i] = -INFINITY;
+        check_softmax(k, x, MAX_CHANNELS, false);
+        check_softmax(k, x, MAX_CHANNELS, true);
+    }
+    free(x);
+}
+END_TEST
+
+/* ---- the choice of a table ------------------------------------------------------------------ */
+
+/* Case i caps at table i; the last one is no table's name. Each case is a process of its own. */
+START_TEST(environment_caps_the_choice)
+{
+    static const char *const caps[] = {"base", "avx2", "avx512", "sse9"};
+    const struct rf_kernels *best = rf_kernels_for(RF_ISA_BASE);
+
+    ck_assert_ptr_nonnull(best);
+    for (int isa = 1;
+         isa < RF_N_ISA && isa <= _i % (RF_N_ISA + 1) && rf_kernels_for((enum rf_isa)isa); isa++)
+        best = rf_kernels_for((enum rf_isa)isa);
+    setenv("RECTIFIER_ISA", caps[_i], 1);
+    ck_assert_str_eq(rf_kernels_best()->isa, best->isa);
+    setenv("RECTIFIER_ISA", "base", 1);
+    ck_assert_ptr_eq(rf_kernels_best(), best); /* chosen once */
+}
+END_TEST
+
+int main(void)
+{
+    Suite *const s = suite_create("kernels");
+    SRunner *const r = srunner_create(s);
+
+    add(s, "masks", mask_counts_match_recount, RF_N_ISA);
+    add(s, "taps", taps_match_reference, RF_N_ISA);
+    add(s, "softmax", softmax_matches_reference, RF_N_ISA);
+    if (srunner_fork_status(r) == CK_FORK)
+        add(s, "dispatch", environment_caps_the_choice, RF_N_ISA + 1);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
