@@ -1,0 +1,65 @@
+/*
+ * One inference request and its reply, in every body form:
+ *   JSON   an Open Inference Protocol object {"inputs": [...]}, {"instances": [...]}, a bare array
+ *   raw    little-endian elements of the model's one input
+ *   npy    a NumPy file for the model's one input
+ *
+ * Decoding checks everything against the model's inputs, so that what comes out can be run. Errors
+ * are for the client: RF_FORMAT, RF_SHAPE, RF_INVALID, RF_UNSUPPORTED (-> 400), RF_LIMIT (-> 413),
+ * RF_NOMEM (-> 503). Only FP32 inputs and outputs exist so far.
+ */
+#ifndef RF_PROTO_INFER_H
+#define RF_PROTO_INFER_H
+
+#include "core/rectifier.h"
+#include "proto/buf.h"
+
+enum rf_body { RF_BODY_JSON, RF_BODY_RAW, RF_BODY_NPY };
+
+/* What decoding and encoding need to know of the model; all borrowed. */
+struct rf_model_io {
+    const char *name, *version;
+    const struct rf_io *inputs, *outputs;
+    size_t n_inputs, n_outputs;
+    char *const *labels; /* or NULL */
+    size_t n_labels;
+};
+
+enum rf_json_form { RF_FORM_OIP, RF_FORM_ARRAY, RF_FORM_INSTANCES };
+
+struct rf_infer_request {
+    char *id;                 /* the request's "id", or NULL */
+    enum rf_json_form form;   /* of a JSON body; RF_FORM_OIP for others. Instances are answered by
+                                 predictions, all else in the protocol's form */
+    struct rf_tensor *inputs; /* one for each model input, in its order: dense, in its dtype */
+    void **storage; /* what the inputs' data must be freed with, or NULL: it is the body's */
+    size_t n_inputs;
+    int64_t rows;    /* dimension 0 of the inputs */
+    size_t *outputs; /* model outputs wanted, in the reply's order */
+    size_t n_outputs;
+};
+
+struct rf_decode_options {
+    enum rf_dtype raw_dtype; /* of a raw body's elements: RF_F32 unless the client says otherwise */
+    bool oip_only;           /* /v2 routes: JSON must be the protocol's object */
+    size_t max_bytes;        /* that decoded inputs may take in all */
+};
+
+/* `body` must outlive the request (aligned FP32 raw and npy bodies are read in place). On failure
+ * there is nothing to release. */
+enum rf_status rf_infer_decode(struct rf_infer_request *out, enum rf_body form,
+                               const struct rf_model_io *io,
+                               const struct rf_decode_options *options, const void *body,
+                               size_t len, struct rf_error *err) RF_CHECKED;
+void rf_infer_request_release(struct rf_infer_request *request);
+
+/*
+ * Appends the reply's body. `outputs` are the model's outputs, all of them, dense. Raw and npy
+ * carry the first output wanted. With labels and one row, "parameters" hold the label of the
+ * largest value of output 0, and that value as "confidence". RF_LIMIT or RF_NOMEM from the buffer.
+ */
+enum rf_status rf_infer_encode(struct rf_buf *body, enum rf_body form, const struct rf_model_io *io,
+                               const struct rf_infer_request *request,
+                               const struct rf_tensor *outputs, struct rf_error *err) RF_CHECKED;
+
+#endif

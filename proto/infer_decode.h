@@ -1,0 +1,37 @@
+/*
+ * What the decoders of the body forms share. Inside proto only.
+ */
+#ifndef RF_PROTO_INFER_DECODE_H
+#define RF_PROTO_INFER_DECODE_H
+
+#include "proto/infer.h"
+
+struct rf_decoder {
+    struct rf_infer_request *out;
+    const struct rf_model_io *io;
+    const struct rf_decode_options *options;
+    size_t bytes; /* allocated for inputs so far */
+    struct rf_error *err;
+};
+
+/* The model's one input, whose sample shape must be fixed; else RF_INVALID says what `form` (a
+ * "raw body") needs. */
+enum rf_status rf_decode_only_input(struct rf_decoder *d, const char *form,
+                                    const struct rf_io **input) RF_CHECKED;
+
+/* The shape that a bare array means for the one input. S is its sample shape, P the product of S:
+ * S, [n]+S, [P], [n,P] match in this order; with `batches`, [n]+S and [n,P] only. */
+enum rf_status rf_decode_match(struct rf_decoder *d, const char *what, const struct rf_shape *got,
+                               bool batches, struct rf_shape *shape) RF_CHECKED;
+
+/* Gives input i its shape and room for its elements, within the budget. */
+enum rf_status rf_decode_room(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
+                              float **data) RF_CHECKED;
+
+/* All of the model's outputs are wanted. */
+enum rf_status rf_decode_all_outputs(struct rf_decoder *d) RF_CHECKED;
+
+enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len) RF_CHECKED;
+enum rf_status rf_decode_oip(struct rf_decoder *d, const char *object) RF_CHECKED;
+
+#endif

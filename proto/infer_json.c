@@ -1,0 +1,66 @@
+/*
+ * JSON bodies: which of the three forms it is, and the two that are not the protocol's.
+ */
+#include <string.h>
+
+#include "proto/infer_decode.h"
+#include "proto/json.h"
+#include "proto/tensor_json.h"
+
+static enum rf_status decode_array(struct rf_decoder *d, const char *what, const char *at,
+                                   bool batches)
+{
+    struct rf_json_array array;
+    struct rf_shape shape;
+    float *data;
+    enum rf_status rc = rf_json_array_measure(&array, what, at, d->err);
+    if (rc == RF_OK)
+        rc = rf_decode_match(d, what, &array.shape, batches, &shape);
+    if (rc == RF_OK)
+        rc = rf_decode_room(d, 0, &shape, &data);
+    return rc == RF_OK ? rf_json_array_read(&array, data, RF_F32, what, d->err) : rc;
+}
+
+static enum rf_status decode_object(struct rf_decoder *d, const char *object)
+{
+    const char *at = object, *key, *value, *inputs = NULL, *instances = NULL;
+    char name[16];
+    while (rf_json_member(&at, &key, &value)) {
+        if (!rf_json_string(key, name, sizeof name))
+            continue;
+        const char **const found = strcmp(name, "inputs") == 0      ? &inputs
+                                   : strcmp(name, "instances") == 0 ? &instances
+                                                                    : NULL;
+        if (found && *found)
+            return rf_fail(d->err, RF_FORMAT, "request body: \"%s\" is there twice", name);
+        if (found)
+            *found = value;
+    }
+    if (d->options->oip_only || (inputs && !instances))
+        return rf_decode_oip(d, object);
+    if (!instances)
+        return rf_fail(d->err, RF_FORMAT, "request body: expected \"inputs\" or \"instances\"");
+    if (inputs)
+        return rf_fail(d->err, RF_FORMAT,
+                       "request body: has both \"inputs\" and \"instances\"; expected one");
+    d->out->form = RF_FORM_INSTANCES;
+    return decode_array(d, "instances", instances, true);
+}
+
+enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len)
+{
+    if (len == 0)
+        return rf_fail(d->err, RF_FORMAT, "request body: empty, expected JSON");
+    const enum rf_status rc = rf_json_check("request body", body, len, true, d->err);
+    if (rc != RF_OK)
+        return rc;
+    const char *const at = rf_json_space(body);
+    if (*at == '{')
+        return decode_object(d, at);
+    if (*at != '[' || d->options->oip_only)
+        return rf_fail(
+            d->err, RF_FORMAT, "request body: is %s, expected an object with \"inputs\"%s",
+            rf_json_kind(at), d->options->oip_only ? "" : " or \"instances\", or an array");
+    d->out->form = RF_FORM_ARRAY;
+    return decode_array(d, "array", at, false);
+}

@@ -1,0 +1,35 @@
+/*
+ * Arrays of numbers in JSON <-> tensors. Reading goes over a text that rf_json_check has passed, in
+ * two steps: the shape first, so that nothing is allocated for an array that does not fit; then the
+ * numbers, straight into their tensor.
+ */
+#ifndef RF_PROTO_TENSOR_JSON_H
+#define RF_PROTO_TENSOR_JSON_H
+
+#include "core/tensor.h"
+#include "proto/buf.h"
+
+struct rf_json_array {
+    const char *at; /* the opening bracket */
+    struct rf_shape shape;
+    int64_t n; /* elements */
+};
+
+/* RF_SHAPE for ragged arrays, RF_FORMAT for elements that are not numbers; both say where:
+ * "data[1][2]". `path` is the name that the array goes by. */
+enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path, const char *at,
+                                     struct rf_error *err) RF_CHECKED;
+
+/*
+ * The elements as values of `dtype`, converted to FP32. RF_FORMAT names a value that `dtype` cannot
+ * hold: out of range, a fraction in an integer; RF_UNSUPPORTED for BOOL.
+ */
+enum rf_status rf_json_array_read(const struct rf_json_array *array, float *dst,
+                                  enum rf_dtype dtype, const char *path,
+                                  struct rf_error *err) RF_CHECKED;
+
+/* FP32 elements, flat "[1.0,2.0]" or nested as `shape` says (rank 0: one number). */
+void rf_json_array_write_flat(struct rf_buf *b, const float *data, size_t n);
+void rf_json_array_write(struct rf_buf *b, const float *data, const struct rf_shape *shape);
+
+#endif

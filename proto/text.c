@@ -1,0 +1,126 @@
+#include "proto/text.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_tail(const unsigned char *p, const unsigned char *end)
+{
+    return p < end && (*p & 0xc0) == 0x80;
+}
+
+size_t rf_utf8_length(const char *at, const char *end)
+{
+    const unsigned char *const p = (const unsigned char *)at;
+    const unsigned char *const e = (const unsigned char *)end;
+    if (p >= e)
+        return 0;
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || !is_tail(p + 1, e))
+        return 0;
+    if (p[0] < 0xe0)
+        return 2;
+    if (p[0] < 0xf0) {
+        const bool overlong = p[0] == 0xe0 && p[1] < 0xa0;
+        const bool surrogate = p[0] == 0xed && p[1] >= 0xa0;
+        return overlong || surrogate || !is_tail(p + 2, e) ? 0 : 3;
+    }
+    const bool overlong = p[0] == 0xf0 && p[1] < 0x90;
+    const bool too_large = p[0] == 0xf4 && p[1] >= 0x90;
+    return overlong || too_large || !is_tail(p + 2, e) || !is_tail(p + 3, e) ? 0 : 4;
+}
+
+const char *rf_excerpt(char out[RF_EXCERPT], const char *text, size_t len)
+{
+    const char *const end = text + len;
+    size_t n = 0;
+    while (text < end) {
+        const size_t bytes = rf_utf8_length(text, end);
+        const size_t copied = bytes ? bytes : 1;
+        if (n + copied > RF_EXCERPT - 4 && (size_t)(end - text) > RF_EXCERPT - 1 - n) {
+            memcpy(out + n, "...", 3);
+            n += 3;
+            break;
+        }
+        const unsigned char c = (unsigned char)*text;
+        if (!bytes || c < 0x20 || c == 0x7f)
+            out[n] = '?';
+        else
+            memcpy(out + n, text, copied);
+        n += copied;
+        text += copied;
+    }
+    out[n] = '\0';
+    return out;
+}
+
+enum { LONGEST = 64 }; /* of names that are compared */
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
+
+/* Damerau's distance, case apart: insertions, deletions, replacements, neighbours swapped. */
+static size_t distance(const char *a, size_t n, const char *b, size_t m)
+{
+    uint8_t rows[3][LONGEST + 1];
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = (uint8_t)j;
+    for (size_t i = 1; i <= n; i++) {
+        uint8_t *const now = rows[i % 3];
+        const uint8_t *const before = rows[(i + 2) % 3], *const older = rows[(i + 1) % 3];
+        now[0] = (uint8_t)i;
+        for (size_t j = 1; j <= m; j++) {
+            int best = before[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
+            if (before[j] + 1 < best)
+                best = before[j] + 1;
+            if (now[j - 1] + 1 < best)
+                best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                older[j - 2] + 1 < best)
+                best = older[j - 2] + 1;
+            now[j] = (uint8_t)best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *rf_nearest(const char *name, const char *const *names, size_t n)
+{
+    const size_t len = strlen(name);
+    size_t best = 1 + len / 4;
+    const char *nearest = NULL;
+    if (len > LONGEST)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        const size_t other = strlen(names[i]);
+        if (other > LONGEST)
+            continue;
+        const size_t d = distance(name, len, names[i], other);
+        if (d < best || (d == best && !nearest)) {
+            best = d;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}
+
+const char *rf_hint(char out[RF_HINT], const char *nearest)
+{
+    if (nearest)
+        snprintf(out, RF_HINT, "; did you mean '%.70s'?", nearest);
+    else
+        out[0] = '\0';
+    return out;
+}
+
+void rf_error_clean(struct rf_error *err)
+{
+    if (!err)
+        return;
+    for (char *c = err->text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+}

@@ -1,0 +1,317 @@
+/* Numbers: exact both ways. The C library is the reference for reading. */
+#include "proto/numbers.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/build_test.h"
+
+static uint64_t state;
+
+static uint64_t draw(void)
+{
+    uint64_t x = state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static uint32_t bits32(float v)
+{
+    uint32_t b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+static uint64_t bits64(double v)
+{
+    uint64_t b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+/* The token, on the heap without a terminator, against strtof and strtod. */
+static void reads_as_c_does(const char *text)
+{
+    const size_t len = strlen(text);
+    char *const token = exact_copy(text, len);
+    const float want = strtof(text, NULL);
+    const double want_double = strtod(text, NULL);
+    float f = 0;
+    double d = 0;
+    ck_assert_uint_eq(rf_number_length(token, token + len), len);
+    ck_assert_msg(rf_number_f32(token, len, &f) == (isfinite(want) != 0), "%s", text);
+    if (isfinite(want))
+        ck_assert_msg(bits32(f) == bits32(want), "%s: %.9g, not %.9g", text, (double)f,
+                      (double)want);
+    ck_assert_msg(rf_number_f64(token, len, &d) == (isfinite(want_double) != 0), "%s", text);
+    if (isfinite(want_double))
+        ck_assert_msg(bits64(d) == bits64(want_double), "%s: %.17g", text, d);
+    free(token);
+}
+
+START_TEST(hard_numbers)
+{
+    static const char *const texts[] = {
+        "0",
+        "-0",
+        "0.0",
+        "-0.0e5",
+        "1",
+        "-1",
+        "0.1",
+        "1e0",
+        "1E+2",
+        "1e-2",
+        "123456789",
+        "16777216",
+        "16777217",
+        "16777218",
+        "16777219",
+        "33554431",
+        "9007199254740991",
+        "9007199254740992",
+        "9007199254740993",
+        "9223372036854775807",
+        "18446744073709551616",
+        /* halfway between floats, and a hair beside */
+        "1.00000005960464477539062500",
+        "1.00000005960464477539062501",
+        "1.00000005960464477539062499",
+        "1.000000178813934326171875",
+        "0.500000029802322387695312",
+        "0.50000002980232238769531251",
+        "8388609.5",
+        "8388608.5",
+        "8388608.500000000001",
+        "1.1754943508222875e-38",
+        "1.1754942807573643e-38",
+        "1.17549435e-38",
+        "7.0064923216240862e-46",
+        "7.0064923216240861e-46",
+        "7.00649232162408613e-46",
+        "1e-45",
+        "1.4e-45",
+        "2.1e-45",
+        "1e-46",
+        "3.4028234663852886e38",
+        "3.4028235677973366e38",
+        "3.4028235677973365e38",
+        "340282356779733661637539395458142568447",
+        "340282356779733661637539395458142568448",
+        "3.5e38",
+        "1e38",
+        "1e39",
+        "1e308",
+        "1.7976931348623157e308",
+        "1.7976931348623159e308",
+        "1e309",
+        "1e999",
+        "-1e999",
+        "1e-999",
+        "0e999",
+        "0.0000e-99999",
+        "1e-400",
+        "2.2250738585072012e-308",
+        "2.2250738585072011e-308",
+        "4.9e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "1e22",
+        "1e23",
+        "8.5e22",
+        "9007199254740993e22",
+        "123456789012345678e-18",
+        "0.000000000000000000000000000000000000000000000001",
+        "1000000000000000000000000000000000",
+        "6.631236846766476e-316",
+        "3.8811723466e-05",
+        "0.3",
+        "2e-1",
+        "99999999999999999999",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        reads_as_c_does(texts[i]);
+}
+END_TEST
+
+START_TEST(random_numbers)
+{
+    char text[128];
+    state = 1;
+    for (int i = 0; i < 200000; i++) {
+        const uint32_t word = (uint32_t)draw();
+        float f;
+        memcpy(&f, &word, sizeof f);
+        if (!isfinite(f))
+            continue;
+        snprintf(text, sizeof text, "%.*g", (int)(draw() % 20) + 1, (double)f);
+        reads_as_c_does(text);
+        snprintf(text, sizeof text, "%d.%dE%d", (int)(draw() % 2000) - 1000, (int)(draw() % 100000),
+                 (int)(draw() % 90) - 50);
+        reads_as_c_does(text);
+    }
+}
+END_TEST
+
+/* Exactly between two floats, and one digit more or less. */
+START_TEST(halfway_numbers)
+{
+    char text[256];
+    state = 2;
+    for (int i = 0; i < 20000; i++) {
+        const uint32_t word = (uint32_t)draw() & 0x7fffffff;
+        float a, b;
+        memcpy(&a, &word, sizeof a);
+        b = nextafterf(a, INFINITY);
+        if (!isfinite(a) || !isfinite(b) || a > 1e25f || a < 1e-20f)
+            continue;
+        const double middle = ((double)a + (double)b) / 2;
+        const int n = snprintf(text, sizeof text, "%.100f", middle);
+        reads_as_c_does(text);
+        text[n - 1] = '1';
+        reads_as_c_does(text);
+        snprintf(text, sizeof text, "%.17g", middle);
+        reads_as_c_does(text);
+    }
+}
+END_TEST
+
+START_TEST(long_numbers)
+{
+    static char text[4096];
+    float f;
+    memset(text, '1', sizeof text);
+    text[1] = '.';
+    ck_assert_uint_eq(rf_number_length(text, text + sizeof text), sizeof text);
+    ck_assert(rf_number_f32(text, RF_NUMBER_LONGEST, &f));
+    ck_assert_uint_eq(bits32(f), bits32(1.1111112f));
+    ck_assert(!rf_number_f32(text, RF_NUMBER_LONGEST + 1, &f));
+}
+END_TEST
+
+START_TEST(grammar)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+    } cases[] = {
+        {"", 0},    {"-", 0},   {"+1", 0},  {".5", 0},   {"1.", 0},    {"1.e5", 0},  {"1e", 0},
+        {"1e+", 0}, {"-.5", 0}, {"--1", 0}, {"NaN", 0},  {"01", 1},    {"1x", 1},    {"0x10", 1},
+        {"1e5", 3}, {"1,2", 1}, {"-0", 2},  {"1.5]", 3}, {"1e-5 ", 4}, {"1E+05", 5},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *const text = exact_copy(cases[i].text, strlen(cases[i].text));
+        ck_assert_msg(rf_number_length(text, text + strlen(cases[i].text)) == cases[i].length, "%s",
+                      cases[i].text);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(integers)
+{
+    static const struct {
+        const char *text;
+        bool fits;
+        int64_t value;
+    } cases[] = {
+        {"0", true, 0},
+        {"-0", true, 0},
+        {"42", true, 42},
+        {"-128", true, -128},
+        {"9223372036854775807", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+        {"99999999999999999999999", false, 0},
+        {"1.0", false, 0},
+        {"1e2", false, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t v = 0;
+        ck_assert_int_eq(rf_number_i64(cases[i].text, strlen(cases[i].text), &v), cases[i].fits);
+        if (cases[i].fits)
+            ck_assert_int_eq(v, cases[i].value);
+    }
+}
+END_TEST
+
+/* Digits of a printed number, leading zeros left out. */
+static int significant(const char *text)
+{
+    int n = 0, zeros = 0;
+    for (; *text && *text != 'e'; text++) {
+        if (*text == '0' && n > 0)
+            zeros++;
+        else if (*text >= '0' && *text <= '9' && (n > 0 || *text != '0')) {
+            n += zeros + 1;
+            zeros = 0;
+        }
+    }
+    return n;
+}
+
+/* Reads back the same, is JSON, and no shorter %e form reads back. */
+START_TEST(prints_the_shortest)
+{
+    char text[RF_NUMBER_TEXT], shorter[64];
+    state = 3;
+    for (int i = 0; i < 100000; i++) {
+        uint32_t word = (uint32_t)draw();
+        if (i % 4 == 0)
+            word &= 0x807fffff; /* denormals */
+        if (i % 4 == 1)
+            word &= 0xff800000; /* powers of two */
+        float f;
+        memcpy(&f, &word, sizeof f);
+        if (!isfinite(f))
+            continue;
+        const size_t len = rf_number_print_f32(text, f);
+        ck_assert_uint_eq(len, strlen(text));
+        ck_assert_uint_eq(rf_number_length(text, text + len), len);
+        ck_assert_msg(bits32(strtof(text, NULL)) == word, "%s", text);
+        const int n = significant(text);
+        if (n > 1) {
+            snprintf(shorter, sizeof shorter, "%.*e", n - 2, (double)f);
+            ck_assert_msg(strtof(shorter, NULL) != f, "%s: %s would do", text, shorter);
+        }
+    }
+}
+END_TEST
+
+START_TEST(prints_doubles)
+{
+    char text[RF_NUMBER_TEXT];
+    state = 4;
+    for (int i = 0; i < 100000; i++) {
+        const uint64_t word = draw();
+        double d;
+        memcpy(&d, &word, sizeof d);
+        if (!isfinite(d))
+            continue;
+        const size_t len = rf_number_print_f64(text, d);
+        ck_assert_uint_eq(rf_number_length(text, text + len), len);
+        ck_assert_msg(bits64(strtod(text, NULL)) == word, "%s", text);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *const suite = suite_create("numbers");
+    TCase *const t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, hard_numbers);
+    tcase_add_test(t, random_numbers);
+    tcase_add_test(t, halfway_numbers);
+    tcase_add_test(t, long_numbers);
+    tcase_add_test(t, grammar);
+    tcase_add_test(t, integers);
+    tcase_add_test(t, prints_the_shortest);
+    tcase_add_test(t, prints_doubles);
+    suite_add_tcase(suite, t);
+    return run_suite(suite);
+}
