@@ -7,10 +7,6 @@
 
 #define SUM_ROWS 64
 
-struct partial_sums {
-    float sum[BLOCK_CHANNELS], squares[BLOCK_CHANNELS];
-} __attribute__((aligned(RF_GROUP * sizeof(float))));
-
 /* A place in the masks: words of one group from one row on. */
 struct mask_cursor {
     uint16_t *fired, *inactive, *zero, *top; /* the last three may be NULL */
@@ -24,12 +20,15 @@ struct counters {
     vf sum, squares, max;
 };
 
-/* One vector is one word, or words begin as 0 and collect their vectors. */
+/* A word's first vector sets it, those behind add their bits. */
 RF_INLINE void put_bits(uint16_t *word, vm m, const struct mask_cursor *k)
 {
-    const uint32_t bits = (v_bits(m) & k->keep) << k->shift;
+    const uint32_t bits = v_bits(m) & k->keep;
 
-    *word = (uint16_t)(VW == RF_GROUP ? bits : *word | bits);
+    if (VW == RF_GROUP || k->shift == 0)
+        *word = (uint16_t)bits;
+    else
+        *word = (uint16_t)(*word | bits << k->shift);
 }
 
 RF_INLINE void put_masks(struct mask_cursor *k, vf v, vf y, vf b)
@@ -76,92 +75,78 @@ RF_INLINE void count(struct counters *n, vf y)
     n->max = v_max(n->max, y);
 }
 
+struct pixel {
+    const float *x, *residual; /* residual may be NULL */
+    float *y;
+};
+
+RF_INLINE void step(const struct rf_rows *r, struct pixel *p)
+{
+    p->x += r->x_pitch;
+    p->y += r->y_pitch;
+    if (p->residual)
+        p->residual += r->residual_pitch;
+}
+
+RF_INLINE void one_row(const struct pixel *at, size_t lanes, vf scale, vf bias, vf a, vf b,
+                       struct mask_cursor *masks, struct counters *counters, unary_fn *f)
+{
+    vf v = v_fma(v_load_lanes(at->x, lanes), scale, bias);
+
+    if (at->residual)
+        v += v_load_lanes(at->residual, lanes);
+    const vf y = f(v, a, b);
+    v_store_lanes(at->y, y, lanes);
+    put_masks(masks, v, y, b);
+    count(counters, y);
+}
+
 /* Rows [first, last) of the channels c .. c + lanes. */
-RF_INLINE void vector_rows(const struct rf_rows *r, size_t c, size_t lanes, size_t first,
-                           size_t last, struct partial_sums *sums, unary_fn *f)
+RF_INLINE void vector_rows(const struct rf_rows *call, size_t c, size_t lanes, size_t first,
+                           size_t last, unary_fn *f)
 {
-    const size_t x_pitch = r->x_pitch, y_pitch = r->y_pitch, residual_pitch = r->residual_pitch;
-    const size_t at = c % BLOCK_CHANNELS;
-    const vf scale = channel_values(r->scale, c, lanes, NO_SCALE);
-    const vf bias = channel_values(r->bias, c, lanes, NO_BIAS);
-    const vf a = parameter(r->a, r->param_step, c, lanes);
-    const vf b = parameter(r->b, r->param_step, c, lanes);
-    const float *x = r->x + first * x_pitch + c;
-    const float *residual = r->residual ? r->residual + first * residual_pitch + c : NULL;
-    float *y = r->y + first * y_pitch + c;
-    struct mask_cursor masks = mask_cursor(r, c, lanes, first);
-    struct counters even = {v_load(sums->sum + at), v_load(sums->squares + at),
-                            v_load_lanes(r->max + c, lanes)};
-    struct counters odd = {v_set(0), v_set(0), even.max};
+    const struct rf_rows r = *call; /* a copy: the stores below might change the caller's */
+    const vf scale = channel_values(r.scale, c, lanes, NO_SCALE);
+    const vf bias = channel_values(r.bias, c, lanes, NO_BIAS);
+    const vf a = parameter(r.a, r.param_step, c, lanes);
+    const vf b = parameter(r.b, r.param_step, c, lanes);
+    struct pixel at = {
+        .x = r.x + first * r.x_pitch + c,
+        .residual = r.residual ? r.residual + first * r.residual_pitch + c : NULL,
+        .y = r.y + first * r.y_pitch + c,
+    };
+    struct mask_cursor masks = mask_cursor(&r, c, lanes, first);
+    struct counters even = {v_set(0), v_set(0), v_load_lanes(r.max + c, lanes)}, odd = even;
+    size_t n = last - first;
 
-    for (size_t n = last - first; n; n--, x += x_pitch, y += y_pitch) {
-        vf v = v_fma(v_load_lanes(x, lanes), scale, bias);
-        if (residual) {
-            v += v_load_lanes(residual, lanes);
-            residual += residual_pitch;
-        }
-        const vf out = f(v, a, b);
-        v_store_lanes(y, out, lanes);
-        put_masks(&masks, v, out, b);
-        count(&even, out);
-        const struct counters swap = even;
-        even = odd;
-        odd = swap;
+    for (; n >= 2; n -= 2) {
+        one_row(&at, lanes, scale, bias, a, b, &masks, &even, f);
+        step(&r, &at);
+        one_row(&at, lanes, scale, bias, a, b, &masks, &odd, f);
+        step(&r, &at);
     }
-    v_store(sums->sum + at, even.sum + odd.sum);
-    v_store(sums->squares + at, even.squares + odd.squares);
-    v_store_lanes(r->max + c, v_max(even.max, odd.max), lanes);
-}
-
-RF_INLINE void block(const struct rf_rows *r, size_t c, size_t end, size_t first, size_t last,
-                     struct partial_sums *sums, unary_fn *f)
-{
-    for (; c + VW <= end; c += VW)
-        vector_rows(r, c, VW, first, last, sums, f);
-    if (c < end)
-        vector_rows(r, c, end - c, first, last, sums, f);
-}
-
-/* Vectors narrower than a word add their bits to it. */
-static void clear_words(const struct rf_rows *r, size_t c, size_t end, size_t first, size_t last)
-{
-    uint16_t *const masks[] = {r->fired, r->inactive, r->zero, r->top};
-    const size_t words = rf_mask_words(end - c);
-
-    for (size_t m = 0; m < sizeof(masks) / sizeof(*masks); m++)
-        for (size_t row = first; masks[m] && row < last; row++)
-            memset(masks[m] + row * r->mask_pitch + c / RF_GROUP, 0, words * sizeof(*masks[m]));
-}
-
-static void add_sums(const struct rf_rows *r, size_t c, size_t end, const struct partial_sums *sums)
-{
-    double *const sum = r->sum + c, *const squares = r->sum_squares + c;
-
-    for (size_t i = 0; i < end - c; i++) {
-        sum[i] += (double)sums->sum[i];
-        squares[i] += (double)sums->squares[i];
-    }
+    if (n)
+        one_row(&at, lanes, scale, bias, a, b, &masks, &even, f);
+    v_add_to_doubles(r.sum + c, even.sum + odd.sum, lanes);
+    v_add_to_doubles(r.sum_squares + c, even.squares + odd.squares, lanes);
+    v_store_lanes(r.max + c, v_max(even.max, odd.max), lanes);
 }
 
 RF_INLINE void rows_counted(const struct rf_rows *r, unary_fn *f)
 {
-    for (size_t c = 0; c < r->channels; c += BLOCK_CHANNELS) {
-        const size_t end = min_size(c + BLOCK_CHANNELS, r->channels);
-        const size_t step = min_size(block_rows(end - c), SUM_ROWS);
-        for (size_t first = 0, last; first < r->rows; first = last) {
-            struct partial_sums sums;
-            const size_t summed = min_size(first + SUM_ROWS, r->rows);
-            memset(&sums, 0, sizeof(sums));
-            for (last = first; last < summed;) {
-                const size_t from = last;
-                last = min_size(last + step, summed);
-                if (VW < RF_GROUP)
-                    clear_words(r, c, end, from, last);
-                block(r, c, end, from, last, &sums, f);
-            }
-            add_sums(r, c, end, &sums);
+    for (size_t c0 = 0; c0 < r->channels; c0 += BLOCK_CHANNELS) {
+        const size_t end = min_size(c0 + BLOCK_CHANNELS, r->channels);
+        const size_t rows = min_size(block_rows(end - c0), SUM_ROWS);
+        for (size_t first = 0; first < r->rows; first += rows) {
+            const size_t last = min_size(first + rows, r->rows);
+            size_t c = c0;
+            for (; c + VW <= end; c += VW)
+                vector_rows(r, c, VW, first, last, f);
+            if (c < end)
+                vector_rows(r, c, end - c, first, last, f);
         }
     }
+    v_leave();
 }
 
 #define UNARY(op, ...)                                                                             \

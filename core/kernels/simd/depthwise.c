@@ -42,4 +42,5 @@ void RF_K(rf_depthwise)(float *y, const float *const *x, const float *w, size_t 
         vectors(y, x, w, w_pitch, n_taps, c, VW);
     if (c < channels)
         vectors(y, x, w, w_pitch, n_taps, c, channels - c);
+    v_leave();
 }

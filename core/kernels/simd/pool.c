@@ -18,6 +18,7 @@ void RF_K(rf_max_taps)(float *y, const float *const *x, size_t n_taps, size_t ch
         max_vector(y, x, n_taps, c, VW);
     if (c < channels)
         max_vector(y, x, n_taps, c, channels - c);
+    v_leave();
 }
 
 RF_INLINE void sum_vector(float *y, const float *const *x, size_t n_taps, vf scale, size_t c,
@@ -38,4 +39,5 @@ void RF_K(rf_sum_taps)(float *y, const float *const *x, size_t n_taps, float sca
         sum_vector(y, x, n_taps, v_set(scale), c, VW);
     if (c < channels)
         sum_vector(y, x, n_taps, v_set(scale), c, channels - c);
+    v_leave();
 }

@@ -70,12 +70,8 @@ RF_INLINE void block(const struct rf_rows *r, size_t c, size_t end, size_t first
         vector_rows(r, c, end - c, first, last, f);
 }
 
-RF_INLINE void rows(const struct rf_rows *r, unary_fn *f)
+RF_INLINE void per_channel_rows(const struct rf_rows *r, unary_fn *f)
 {
-    if (is_uniform(r)) {
-        uniform_rows(r, f);
-        return;
-    }
     for (size_t c = 0; c < r->channels; c += BLOCK_CHANNELS) {
         const size_t end = min_size(c + BLOCK_CHANNELS, r->channels);
         const size_t step = block_rows(end - c);
@@ -87,7 +83,11 @@ RF_INLINE void rows(const struct rf_rows *r, unary_fn *f)
 #define UNARY(op, ...)                                                                             \
     void RF_K(rf_rows_##op)(const struct rf_rows *r)                                               \
     {                                                                                              \
-        rows(r, f_##op);                                                                           \
+        if (is_uniform(r))                                                                         \
+            uniform_rows(r, f_##op);                                                               \
+        else                                                                                       \
+            per_channel_rows(r, f_##op);                                                           \
+        v_leave();                                                                                 \
     }
 #define UNARY_KERNEL UNARY
 #include "core/ops/unary.def"

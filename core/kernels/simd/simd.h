@@ -212,7 +212,7 @@ RF_INLINE float v_sum(vf x)
 
 /* ---- the first n lanes, 0 < n < VW: nothing beyond them is touched -------------------------- */
 
-#if defined(RF_AVX2) || defined(RF_SSE2)
+#if defined(__x86_64__) && !defined(RF_PLAIN)
 RF_INLINE __m128 v_load_under_4(const float *p, size_t n)
 {
     if (n == 1)
@@ -233,6 +233,20 @@ RF_INLINE void v_store_under_4(float *p, __m128 v, size_t n)
 }
 #endif
 
+#if defined(RF_AVX512) || defined(RF_AVX2)
+RF_INLINE void v_store_under_8(float *p, __m256 v, size_t n)
+{
+    __m128 half = _mm256_castps256_ps128(v);
+
+    if (n & 4) {
+        _mm_storeu_ps(p, half);
+        half = _mm256_extractf128_ps(v, 1);
+        p += 4;
+    }
+    v_store_under_4(p, half, n);
+}
+#endif
+
 /* Lanes from n on are 0. */
 RF_INLINE vf v_load_part(const float *p, size_t n)
 {
@@ -250,19 +264,20 @@ RF_INLINE vf v_load_part(const float *p, size_t n)
 #endif
 }
 
-/* Not by AVX2's masked store, which takes tens of cycles on some processors. */
+/* In pieces, not by masked stores: AVX2's take tens of cycles on some processors, and AVX-512's
+ * hold up a load of what they leave out, which in dense rows is the next row. */
 RF_INLINE void v_store_part(float *p, vf v, size_t n)
 {
 #ifdef RF_AVX512
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
-#elif defined(RF_AVX2)
-    __m128 half = _mm256_castps256_ps128(v);
-    if (n & 4) {
-        _mm_storeu_ps(p, half);
-        half = _mm256_extractf128_ps(v, 1);
-        p += 4;
+    __m256 half = _mm512_castps512_ps256(v);
+    if (n & 8) {
+        _mm256_storeu_ps(p, half);
+        half = _mm512_extractf32x8_ps(v, 1);
+        p += 8;
     }
-    v_store_under_4(p, half, n);
+    v_store_under_8(p, half, n);
+#elif defined(RF_AVX2)
+    v_store_under_8(p, v, n);
 #elif defined(RF_SSE2)
     v_store_under_4(p, v, n);
 #else
@@ -283,6 +298,44 @@ RF_INLINE void v_store_lanes(float *p, vf v, size_t lanes)
         v_store(p, v);
     else
         v_store_part(p, v, lanes);
+}
+
+/* sum[i] += x[i] for the first `lanes` lanes, in double. */
+RF_INLINE void v_add_to_doubles(double *sum, vf x, size_t lanes)
+{
+    if (lanes < VW) {
+        float lane[VW];
+        v_store(lane, x);
+        for (size_t i = 0; i < lanes; i++)
+            sum[i] += (double)lane[i];
+        return;
+    }
+#ifdef RF_AVX512
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+    _mm512_storeu_pd(sum, low + _mm512_loadu_pd(sum));
+    _mm512_storeu_pd(sum + 8, high + _mm512_loadu_pd(sum + 8));
+#elif defined(RF_AVX2)
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    _mm256_storeu_pd(sum, low + _mm256_loadu_pd(sum));
+    _mm256_storeu_pd(sum + 4, high + _mm256_loadu_pd(sum + 4));
+#elif defined(RF_SSE2)
+    _mm_storeu_pd(sum, _mm_cvtps_pd(x) + _mm_loadu_pd(sum));
+    _mm_storeu_pd(sum + 2, _mm_cvtps_pd(_mm_movehl_ps(x, x)) + _mm_loadu_pd(sum + 2));
+#else
+    for (size_t i = 0; i < VW; i++)
+        sum[i] += (double)x[i];
+#endif
+}
+
+/* Last in every kernel: dirty upper halves slow the SSE code of others down, and the compiler does
+ * not always see that it leaves them. */
+RF_INLINE void v_leave(void)
+{
+#if defined(RF_AVX512) || defined(RF_AVX2)
+    _mm256_zeroupper();
+#endif
 }
 
 #endif

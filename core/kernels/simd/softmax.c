@@ -83,4 +83,5 @@ void RF_K(rf_softmax)(float *y, const float *x, size_t n, bool log_of_it)
         const double sum = sum_exponents(y, x, n, max);
         affine(y, y, n, zero, v_set((float)(1 / sum)), zero);
     }
+    v_leave();
 }

@@ -1,0 +1,245 @@
+/* `rectifier infer`: a network run once on files, through the same decoding as over HTTP. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/cli.h"
+#include "server/commands.h"
+#include "server/cpus.h"
+#include "server/files.h"
+#include "server/handlers.h"
+#include "server/models.h"
+
+/* A file's content and what it was decoded to; the request may point into the content. */
+struct part {
+    char *body;
+    bool decoded;
+    struct rf_infer_request request;
+};
+
+struct run {
+    const struct srv_config *config;
+    struct srv_model *model;
+    struct rf_pool *pool;
+    struct rf_session *session;
+    struct part parts[SRV_MAX_LIST];
+    size_t n_parts;
+    struct rf_infer_request request; /* of all parts; borrows from them */
+    struct rf_tensor *inputs, *outputs;
+    size_t *wanted;
+};
+
+/* ---- inputs ---- */
+
+/* "NAME=FILE" -> the input it is for, or n_inputs for all; the file's path. */
+static size_t split_input(const struct srv_model *m, const char *arg, const char **path)
+{
+    const char *eq = strchr(arg, '=');
+    *path = arg;
+    for (size_t i = 0; eq && i < m->io.n_inputs; i++)
+        if (strlen(m->io.inputs[i].name) == (size_t)(eq - arg) &&
+            memcmp(arg, m->io.inputs[i].name, (size_t)(eq - arg)) == 0) {
+            *path = eq + 1;
+            return i;
+        }
+    return m->io.n_inputs;
+}
+
+static enum rf_status read_part(struct run *run, const char *arg, struct rf_error *err)
+{
+    const struct srv_model *m = run->model;
+    struct part *part = &run->parts[run->n_parts++];
+    const char *path;
+    size_t len;
+    size_t input = split_input(m, arg, &path);
+    enum rf_status rc = rf_file_read(&part->body, &len, path, SIZE_MAX / 2, err);
+    if (rc)
+        return rc;
+    const bool is_npy = len >= 6 && memcmp(part->body, "\x93NUMPY", 6) == 0;
+    const struct rf_decode_options options = {.raw_dtype = RF_F32, .max_bytes = SIZE_MAX / 2};
+    struct rf_model_io io = m->io;
+    if (input < m->io.n_inputs) {
+        io.inputs = &m->io.inputs[input];
+        io.n_inputs = 1;
+    } else if (io.n_inputs == 1) {
+        input = 0;
+    } else if (is_npy) {
+        return rf_fail(err, RF_INVALID, "%s: the model has %zu inputs; say which: %s=%s", path,
+                       io.n_inputs, io.inputs[0].name, path);
+    }
+    struct rf_error inner = RF_ERROR_INIT;
+    rc = rf_infer_decode(&part->request, is_npy ? RF_BODY_NPY : RF_BODY_JSON, &io, &options,
+                         part->body, len, &inner);
+    if (rc)
+        return rf_fail(err, rc, "%s: %s", path, inner.text);
+    part->decoded = true;
+    for (size_t i = 0; i < part->request.n_inputs; i++)
+        run->inputs[input < m->io.n_inputs ? input : i] = part->request.inputs[i];
+    return RF_OK;
+}
+
+static enum rf_status read_inputs(struct run *run, struct rf_error *err)
+{
+    const struct srv_model *m = run->model;
+    const struct srv_list *args = &run->config->args;
+    for (size_t i = 1; i < args->n; i++) {
+        const enum rf_status rc = read_part(run, args->item[i], err);
+        if (rc)
+            return rc;
+    }
+    for (size_t i = 0; i < m->io.n_inputs; i++)
+        if (run->inputs[i].shape.rank == 0 && !run->inputs[i].data)
+            return rf_fail(err, RF_INVALID, "no file for input '%s': add %s=FILE",
+                           m->io.inputs[i].name, m->io.inputs[i].name);
+    run->request = (struct rf_infer_request){.inputs = run->inputs,
+                                             .n_inputs = m->io.n_inputs,
+                                             .rows = run->parts[0].request.rows,
+                                             .outputs = run->wanted,
+                                             .n_outputs = m->io.n_outputs};
+    for (size_t i = 0; i < m->io.n_outputs; i++)
+        run->wanted[i] = i;
+    return RF_OK;
+}
+
+/* ---- the run ---- */
+
+static enum rf_status set_up(struct run *run, struct rf_error *err)
+{
+    const struct srv_config *config = run->config;
+    const char *keep[SRV_MAX_LIST];
+    struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL, .keep = keep};
+    for (size_t i = 0; i < config->keep.n; i++) {
+        if (strcmp(config->keep.item[i], "activations") == 0)
+            options.keep_activations = true;
+        else
+            keep[options.n_keep++] = config->keep.item[i];
+    }
+    enum rf_status rc = srv_model_load(&run->model, config->args.item[0], &options, err);
+    if (rc)
+        return rc;
+    const struct rf_model_io *io = &run->model->io;
+    run->inputs = calloc(io->n_inputs, sizeof *run->inputs);
+    run->outputs = calloc(io->n_outputs, sizeof *run->outputs);
+    run->wanted = calloc(io->n_outputs, sizeof *run->wanted);
+    if (!run->inputs || !run->outputs || !run->wanted)
+        return rf_fail_nomem(err, "inputs and outputs", io->n_outputs * sizeof *run->outputs);
+    struct srv_cpus cpus;
+    srv_cpus_read(&cpus);
+    /* This thread leads and joins in, so that the pool needs one fewer. */
+    const int threads = config->threads ? (int)config->threads : cpus.threads;
+    if (threads > 1)
+        rc = rf_pool_new(&run->pool, threads - 1, err);
+    return rc ? rc : rf_session_new(&run->session, run->model->model, run->pool, err);
+}
+
+static enum rf_status compute(struct run *run, struct rf_error *err)
+{
+    const size_t n = run->model->io.n_inputs;
+    struct rf_shape *shapes = calloc(n, sizeof *shapes);
+    const void **in = calloc(n, sizeof *in);
+    enum rf_status rc = shapes && in ? RF_OK : rf_fail_nomem(err, "inputs", n * sizeof *shapes);
+    for (size_t i = 0; !rc && i < n; i++) {
+        shapes[i] = run->inputs[i].shape;
+        in[i] = run->inputs[i].data;
+    }
+    if (!rc)
+        rc = rf_session_prepare(run->session, shapes, n, err);
+    if (!rc)
+        rc = rf_session_run(run->session, in, n, run->outputs, run->model->io.n_outputs, true, err);
+    free(in);
+    free(shapes);
+    return rc;
+}
+
+/* ---- outputs ---- */
+
+static enum rf_status write_output(struct run *run, size_t i, struct rf_error *err)
+{
+    char name[RF_MAX_NAME + 1], path[4096];
+    struct rf_infer_request request = run->request;
+    struct rf_buf b;
+    request.outputs = &i;
+    request.n_outputs = 1;
+    snprintf(name, sizeof name, "%s", run->model->io.outputs[i].name);
+    for (char *p = name; *p; p++)
+        *p = *p == '/' ? '_' : *p;
+    const int n = snprintf(path, sizeof path, "%s/%s.npy", run->config->output, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return rf_fail(err, RF_LIMIT, "--output: the path is too long");
+    rf_buf_init(&b, SIZE_MAX / 2);
+    enum rf_status rc =
+        rf_infer_encode(&b, RF_BODY_NPY, &run->model->io, &request, run->outputs, err);
+    if (!rc)
+        rc = srv_file_write(path, b.data, b.len, err);
+    rf_buf_release(&b);
+    return rc;
+}
+
+static enum rf_status print_buffer(struct rf_buf *b, enum rf_status rc)
+{
+    if (!rc) {
+        fwrite(b->data, 1, b->len, stdout);
+        putchar('\n');
+    }
+    rf_buf_release(b);
+    return rc;
+}
+
+static enum rf_status report(struct run *run, struct rf_error *err)
+{
+    const struct srv_config *config = run->config;
+    struct rf_buf b;
+    enum rf_status rc = RF_OK;
+    if (*config->output) {
+        for (size_t i = 0; !rc && i < run->model->io.n_outputs; i++)
+            rc = write_output(run, i, err);
+    } else {
+        rf_buf_init(&b, SIZE_MAX / 2);
+        rc = print_buffer(&b, rf_infer_encode(&b, RF_BODY_JSON, &run->model->io, &run->request,
+                                              run->outputs, err));
+    }
+    if (rc || !config->show_activity)
+        return rc;
+    const struct srv_activity_query query = {.min_inputs = config->activity_min_inputs};
+    rf_buf_init(&b, SIZE_MAX / 2);
+    return print_buffer(&b, srv_activity_json(&b, run->model->model, run->model->name,
+                                              run->model->version, &query, err));
+}
+
+static void tear_down(struct run *run)
+{
+    for (size_t i = 0; i < run->n_parts; i++) {
+        if (run->parts[i].decoded)
+            rf_infer_request_release(&run->parts[i].request);
+        free(run->parts[i].body);
+    }
+    rf_session_free(run->session);
+    rf_pool_free(run->pool);
+    srv_model_free(run->model);
+    free(run->inputs);
+    free(run->outputs);
+    free(run->wanted);
+    free(run);
+}
+
+int srv_cmd_infer(const struct srv_config *config)
+{
+    struct rf_error err = RF_ERROR_INIT;
+    struct run *run = NULL;
+    if (config->args.n < 2)
+        return srv_usage("infer: expected MODEL [NAME=]FILE..., got %zu arguments", config->args.n);
+    run = calloc(1, sizeof *run);
+    if (!run)
+        return srv_fail("out of memory");
+    run->config = config;
+    enum rf_status rc = set_up(run, &err);
+    if (!rc)
+        rc = read_inputs(run, &err);
+    if (!rc)
+        rc = compute(run, &err);
+    if (!rc)
+        rc = report(run, &err);
+    tear_down(run);
+    return rc ? srv_fail("%s", err.text) : SRV_EXIT_OK;
+}

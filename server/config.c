@@ -1,0 +1,84 @@
+/* The table of options. --help prints the groups in the order in which they appear here. */
+#include "server/config.h"
+
+#define AT(field) offsetof(struct srv_config, field)
+#define SERVE SRV_CMD_SERVE
+#define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT)
+#define ADDRESS (SRV_CMD_SERVE | SRV_CMD_HEALTH)
+#define ALL (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_INIT | SRV_CMD_HEALTH)
+
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define HOUR (3600 * SECOND)
+#define KIB UINT64_C(1024)
+#define GIB (KIB * KIB * KIB)
+
+/* clang-format off */
+const struct srv_option srv_options[] = {
+    /* the commands' own */
+    {"json", 0, SRV_CMD_INSPECT, SRV_OPT_FLAG, AT(json), "off", NULL, 0, 0, NULL,
+     "print JSON instead of a table"},
+    {"batch", 0, SRV_CMD_INSPECT, SRV_OPT_UINT, AT(batch), "1", "N", 1, 65536, NULL,
+     "samples in one run"},
+    {"output", 'o', SRV_CMD_INFER, SRV_OPT_STRING, AT(output), "", "DIR", 0, 0, NULL,
+     "write DIR/OUTPUT.npy, '/' in names as '_', instead of JSON"},
+    {"activity", 0, SRV_CMD_INFER, SRV_OPT_FLAG, AT(show_activity), "off", NULL, 0, 0, NULL,
+     "print the activity of the layers after the run"},
+    {"keep", 0, SRV_CMD_INFER, SRV_OPT_MULTI, AT(keep), "", "NAME", 0, 0, NULL,
+     "output this value, too; `activations` keeps every activation layer's (repeatable)"},
+    {"seed", 0, SRV_CMD_INIT, SRV_OPT_UINT, AT(seed), "1", "N", 0, UINT64_MAX, NULL,
+     "of the random numbers"},
+
+    {"model", 0, SERVE, SRV_OPT_MULTI, AT(models), "", "[NAME=]PATH", 0, 0, "Models",
+     "serve this model (repeatable; in the environment separated by commas)"},
+    {"default-model", 0, SERVE, SRV_OPT_STRING, AT(default_model), "", "NAME", 0, 0, "Models",
+     "the model of /infer; else the first one named"},
+
+    {"host", 0, ADDRESS, SRV_OPT_STRING, AT(host), "127.0.0.1", "ADDRESS", 0, 0, "Address",
+     "listen here; 0.0.0.0 or :: for every interface"},
+    {"port", 0, ADDRESS, SRV_OPT_UINT, AT(port), "8080", "N", 0, 65535, "Address",
+     "0 takes a free one, named in the log"},
+    {"http-threads", 0, SERVE, SRV_OPT_UINT, AT(http_threads), "2", "N", 1, 64, "Address",
+     "threads that read requests and send replies"},
+    {"max-connections", 0, SERVE, SRV_OPT_UINT, AT(max_connections), "1024", "N", 1, 1000000,
+     "Address", "more are answered 503 at once"},
+    {"max-body", 0, SERVE, SRV_OPT_SIZE, AT(max_body), "64MiB", "SIZE", 1, 16 * GIB, "Address",
+     "longest request body; more is answered 413"},
+    {"request-timeout", 0, SERVE, SRV_OPT_DURATION, AT(request_timeout), "30s", "TIME", MS,
+     24 * HOUR, "Address",
+     "for a request to arrive (else 408) and to leave the queue (else 504)"},
+    {"idle-timeout", 0, SERVE, SRV_OPT_DURATION, AT(idle_timeout), "75s", "TIME", SECOND, 24 * HOUR,
+     "Address", "close a connection that sends no further request"},
+
+    {"threads", 0, COMPUTE, SRV_OPT_UINT, AT(threads), "0", "N", 0, 1024, "Computing",
+     "compute threads; 0: as many as the CPU quota and affinity allow"},
+    {"queue-size", 0, SERVE, SRV_OPT_UINT, AT(queue_size), "256", "N", 1, 1000000, "Computing",
+     "requests waiting for a model; more are answered 503"},
+    {"memory", 0, SERVE, SRV_OPT_SIZE, AT(memory), "0", "SIZE", 0, UINT64_MAX, "Computing",
+     "request bodies may hold a quarter, runs a half; 0: half of what the machine or cgroup has"},
+    {"isa", 0, COMPUTE | SRV_CMD_INIT, SRV_OPT_CHOICE, AT(isa), "auto", "auto|base|avx2|avx512", 0,
+     0, "Computing", "highest instruction set to use"},
+
+    {"activity", 0, SERVE, SRV_OPT_CHOICE, AT(activity), "channel", "off|layer|channel", 0, 0,
+     "Activity", "how closely to watch the activations"},
+    {"activity-min-inputs", 0, SERVE | SRV_CMD_INFER, SRV_OPT_UINT, AT(activity_min_inputs), "300",
+     "N", 1, UINT64_MAX, "Activity", "no verdict on channels before so many inputs"},
+
+    {"log-format", 0, SERVE, SRV_OPT_CHOICE, AT(log_format), "auto", "auto|text|json", 0, 0, "Log",
+     "auto: text on a terminal, else JSON lines"},
+    {"log-level", 0, SERVE, SRV_OPT_CHOICE, AT(log_level), "info", "error|warn|info|debug", 0, 0,
+     "Log", "least important line to write"},
+    {"access-log", 0, SERVE, SRV_OPT_CHOICE, AT(access_log), "errors", "errors|all|off", 0, 0, "Log",
+     "requests to log"},
+
+    {"drain-delay", 0, SERVE, SRV_OPT_DURATION, AT(drain_delay), "0s", "TIME", 0, HOUR, "Stopping",
+     "on SIGTERM report not ready for so long before closing the port"},
+    {"exit-timeout", 0, SERVE, SRV_OPT_DURATION, AT(exit_timeout), "30s", "TIME", MS, 24 * HOUR,
+     "Stopping", "exit (with 1) even if requests are unanswered, so long after closing the port"},
+
+    {"help", 'h', ALL, SRV_OPT_FLAG, AT(help), "off", NULL, 0, 0, NULL, "this text"},
+    {"print-config", 0, ALL, SRV_OPT_FLAG, AT(print_config), "off", NULL, 0, 0, NULL,
+     "print every setting and where it comes from, and exit"},
+};
+/* clang-format on */
+const size_t srv_n_options = sizeof srv_options / sizeof *srv_options;

@@ -1,0 +1,88 @@
+/*
+ * Settings: one table drives the command line, the RECTIFIER_ environment, validation, --help and
+ * --print-config. A row says where its value lives in struct srv_config.
+ */
+#ifndef SRV_CONFIG_H
+#define SRV_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Commands, as bits: an option belongs to one or several. */
+enum srv_command {
+    SRV_CMD_SERVE = 1,
+    SRV_CMD_INSPECT = 2,
+    SRV_CMD_INFER = 4,
+    SRV_CMD_INIT = 8,
+    SRV_CMD_HEALTH = 16,
+};
+
+enum srv_option_type {
+    SRV_OPT_FLAG,     /* bool */
+    SRV_OPT_UINT,     /* uint64_t */
+    SRV_OPT_DURATION, /* uint64_t, nanoseconds */
+    SRV_OPT_SIZE,     /* uint64_t, bytes */
+    SRV_OPT_STRING,   /* const char *, borrowed from argv, the environment or the table */
+    SRV_OPT_CHOICE,   /* int: the choice's place in `values` */
+    SRV_OPT_MULTI,    /* struct srv_list */
+};
+
+#define SRV_MAX_LIST 64
+
+/* A repeatable option's values, or the arguments that are no options; borrowed. */
+struct srv_list {
+    size_t n;
+    const char *item[SRV_MAX_LIST];
+};
+
+struct srv_option {
+    const char *name;
+    char letter;       /* "-o", or 0 */
+    unsigned commands; /* enum srv_command bits */
+    enum srv_option_type type;
+    size_t offset;        /* of the value in struct srv_config */
+    const char *fallback; /* the default, as a user would write it */
+    const char *values;   /* CHOICE: "off|layer|channel"; others: the placeholder, "SIZE" */
+    uint64_t min, max;    /* UINT, DURATION, SIZE */
+    const char *group;    /* heading in --help; NULL: the command's own option, without a twin in
+                             the environment */
+    const char *help;
+};
+
+extern const struct srv_option srv_options[];
+extern const size_t srv_n_options;
+
+enum srv_isa { SRV_ISA_AUTO, SRV_ISA_BASE, SRV_ISA_AVX2, SRV_ISA_AVX512 };
+enum srv_log_format { SRV_LOG_AUTO, SRV_LOG_TEXT, SRV_LOG_JSON };
+enum srv_access_log { SRV_ACCESS_ERRORS, SRV_ACCESS_ALL, SRV_ACCESS_OFF };
+
+struct srv_config {
+    /* address and connections */
+    const char *host;
+    uint64_t port, http_threads, max_connections, max_body;
+    uint64_t request_timeout, idle_timeout;
+    /* models */
+    struct srv_list models;
+    const char *default_model;
+    /* computing */
+    uint64_t threads, queue_size, memory;
+    int isa;
+    /* activity */
+    int activity;
+    uint64_t activity_min_inputs;
+    /* log */
+    int log_format, log_level, access_log;
+    /* stopping */
+    uint64_t drain_delay, exit_timeout;
+    /* of single commands */
+    bool json, show_activity;
+    const char *output;
+    struct srv_list keep;
+    uint64_t seed, batch;
+    bool help, print_config;
+    /* what is no option: MODEL, FILE, URL */
+    struct srv_list args;
+};
+
+#endif

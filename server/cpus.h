@@ -1,0 +1,18 @@
+/* What this process may use: CPUs by affinity and cgroup quota, memory by cgroup and machine. */
+#ifndef SRV_CPUS_H
+#define SRV_CPUS_H
+
+#include <stdint.h>
+
+struct srv_cpus {
+    int affinity;    /* CPUs this process may run on */
+    double quota;    /* cores a cgroup grants, or 0: no limit */
+    int threads;     /* min(affinity, quota rounded down), at least 1 */
+    const char *why; /* "affinity" or "cgroup quota" */
+};
+
+void srv_cpus_read(struct srv_cpus *cpus);
+/* Bytes of memory: the cgroup's limit if it has one, else the machine's. */
+uint64_t srv_memory_limit(void);
+
+#endif

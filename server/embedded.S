@@ -1,0 +1,18 @@
+/* The bundled network, so that `rectifier serve` works from anywhere. */
+        .section .rodata
+
+        .macro  EMBED name, file
+        .globl  \name
+        .globl  \name\()_end
+        .hidden \name
+        .hidden \name\()_end
+        .balign 64
+\name:  .incbin "\file"
+\name\()_end:
+        .byte   0
+        .endm
+
+        EMBED   srv_digits_json, "deploy/models/digits/model.json"
+        EMBED   srv_digits_weights, "deploy/models/digits/model.safetensors"
+
+        .section .note.GNU-stack, "", %progbits

@@ -1,0 +1,8 @@
+/* The bundled network's files, inside the program. */
+#ifndef SRV_EMBEDDED_H
+#define SRV_EMBEDDED_H
+
+extern const char srv_digits_json[], srv_digits_json_end[];
+extern const char srv_digits_weights[], srv_digits_weights_end[];
+
+#endif

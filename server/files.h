@@ -1,0 +1,13 @@
+/* Whole files out, for the offline commands; proto/load.h reads them. */
+#ifndef SRV_FILES_H
+#define SRV_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/status.h"
+
+enum rf_status srv_file_write(const char *path, const void *data, size_t len,
+                              struct rf_error *err) RF_CHECKED;
+
+#endif

@@ -1,0 +1,99 @@
+/* POST /infer, /infer/{model} and /v2/models/{model}/infer: from a request to a job. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/handlers.h"
+#include "server/negotiate.h"
+#include "server/queue.h"
+#include "server/server.h"
+#include "server/units.h"
+
+struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r)
+{
+    struct srv_model *model = srv_models_find(&server->models, r->match.model);
+    if (!model) {
+        srv_reply_error(r, 404, "Request for unknown model: '%.64s' is not found", r->match.model);
+        return NULL;
+    }
+    const char *version = r->match.version;
+    const size_t n = version ? strcspn(version, "/") : 0;
+    if (version && (n != strlen(model->version) || memcmp(version, model->version, n) != 0)) {
+        srv_reply_error(r, 404, "Request for unknown model: '%s' version %.*s is not found",
+                        model->name, (int)n, version);
+        return NULL;
+    }
+    return model;
+}
+
+/* `Inference-Header-Content-Length` splits JSON from binary tensors; a body that is all JSON may
+ * carry it, too (the C++ client always sends it). */
+static bool has_binary_tensors(const struct srv_request *r)
+{
+    const char *header = srv_request_header(r, "Inference-Header-Content-Length");
+    uint64_t n;
+    return header && (!srv_parse_uint(header, &n) || n != r->body_len);
+}
+
+/* Checks that need no look into the body's content; false after a reply. */
+static bool check_body(struct srv_request *r)
+{
+    struct srv_job *job = &r->job;
+    if (r->body_len == 0) {
+        srv_reply_error(r, 400, "the body is empty; expected the input of model '%s'",
+                        job->model->name);
+        return false;
+    }
+    if (has_binary_tensors(r)) {
+        srv_reply_error(r, 501,
+                        "Inference-Header-Content-Length: binary tensor data is not offered; "
+                        "send JSON, or raw or npy bytes to /infer");
+        return false;
+    }
+    return true;
+}
+
+static bool choose_forms(struct srv_request *r)
+{
+    struct srv_job *job = &r->job;
+    const char *dtype = srv_request_header(r, "X-Tensor-Datatype");
+    job->body_form = srv_body_form(srv_request_header(r, "Content-Type"), r->body, r->body_len);
+    if (!srv_accept_form(srv_request_header(r, "Accept"), &job->reply_form)) {
+        srv_reply_error(r, 406,
+                        "the reply can be application/json, application/octet-stream or "
+                        "application/x-npy");
+        return false;
+    }
+    if (job->body_form == RF_BODY_RAW && dtype && !rf_dtype_find(dtype, &job->decode.raw_dtype)) {
+        srv_reply_error(r, 400, "X-Tensor-Datatype: unknown datatype '%.40s'", dtype);
+        return false;
+    }
+    return true;
+}
+
+static enum srv_next enqueue(struct srv_server *server, struct srv_request *r, bool oip_only)
+{
+    r->job.decode = (struct rf_decode_options){
+        .raw_dtype = RF_F32, .oip_only = oip_only, .max_bytes = server->budget.limit};
+    r->job.body_form = r->job.reply_form = RF_BODY_JSON;
+    if (!srv_queue_start(r))
+        return SRV_REPLY;
+    if (check_body(r) && (oip_only || choose_forms(r)))
+        return SRV_QUEUE;
+    srv_queue_end(r, SRV_RESULT_CLIENT_ERROR);
+    return SRV_REPLY;
+}
+
+enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
+{
+    r->job.model = server->default_model;
+    if (r->match.id == SRV_ROUTE_INFER_MODEL)
+        r->job.model = srv_find_model(server, r);
+    return r->job.model ? enqueue(server, r, false) : SRV_REPLY;
+}
+
+enum srv_next srv_handle_v2_infer(struct srv_server *server, struct srv_request *r)
+{
+    r->job.model = srv_find_model(server, r);
+    return r->job.model ? enqueue(server, r, true) : SRV_REPLY;
+}

@@ -1,0 +1,96 @@
+/* GET /v2 and below: metadata and health. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/handlers.h"
+#include "server/server.h"
+
+static void add_member(struct rf_buf *b, const char *separator, const char *key, const char *value)
+{
+    rf_buf_printf(b, "%s\"%s\":", separator, key);
+    rf_buf_json_string(b, value);
+}
+
+enum srv_next srv_handle_v2(struct srv_server *server, struct srv_request *r)
+{
+    struct rf_buf *b = &r->reply.body;
+    (void)server;
+    rf_buf_text(b, "{\"name\":\"rectifier\",\"version\":\"" RF_VERSION "\",\"extensions\":[]");
+    add_member(b, ",", "isa", rf_engine_isa());
+    add_member(b, ",", "gemm", rf_engine_gemm());
+    rf_buf_text(b, "}");
+    return srv_reply_json(r, 200);
+}
+
+enum srv_next srv_handle_live(struct srv_server *server, struct srv_request *r)
+{
+    (void)server;
+    rf_buf_text(&r->reply.body, "{\"live\":true}");
+    return srv_reply_json(r, 200);
+}
+
+enum srv_next srv_handle_ready(struct srv_server *server, struct srv_request *r)
+{
+    const bool ready = atomic_load(&server->ready);
+    rf_buf_text(&r->reply.body, ready ? "{\"ready\":true}" : "{\"ready\":false}");
+    return srv_reply_json(r, ready ? 200 : 503);
+}
+
+enum srv_next srv_handle_models(struct srv_server *server, struct srv_request *r)
+{
+    struct rf_buf *b = &r->reply.body;
+    rf_buf_text(b, "{\"models\":[");
+    for (size_t i = 0; i < server->models.n; i++) {
+        rf_buf_text(b, i ? "," : "");
+        rf_buf_json_string(b, server->models.list[i]->name);
+    }
+    rf_buf_text(b, "]}");
+    return srv_reply_json(r, 200);
+}
+
+static void add_io(struct rf_buf *b, const char *key, const struct rf_io *list, size_t n)
+{
+    char shape[RF_SHAPE_TEXT];
+    rf_buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        add_member(b, i ? ",{" : "{", "name", list[i].name);
+        add_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
+        rf_buf_printf(b, ",\"shape\":%s}", rf_shape_text(&list[i].shape, shape, sizeof shape));
+    }
+    rf_buf_text(b, "]");
+}
+
+enum srv_next srv_handle_model(struct srv_server *server, struct srv_request *r)
+{
+    struct rf_buf *b = &r->reply.body;
+    const struct srv_model *m = srv_find_model(server, r);
+    if (!m)
+        return SRV_REPLY;
+    add_member(b, "{", "name", m->name);
+    rf_buf_printf(b, ",\"versions\":[\"%s\"]", m->version);
+    rf_buf_text(b, ",\"platform\":\"rectifier\"");
+    add_io(b, "inputs", m->io.inputs, m->io.n_inputs);
+    add_io(b, "outputs", m->io.outputs, m->io.n_outputs);
+    rf_buf_text(b, "}");
+    return srv_reply_json(r, 200);
+}
+
+enum srv_next srv_handle_model_ready(struct srv_server *server, struct srv_request *r)
+{
+    const struct srv_model *m = srv_find_model(server, r);
+    const bool ready = atomic_load(&server->ready);
+    if (!m)
+        return SRV_REPLY;
+    add_member(&r->reply.body, "{", "name", m->name);
+    rf_buf_printf(&r->reply.body, ",\"ready\":%s}", ready ? "true" : "false");
+    return srv_reply_json(r, ready ? 200 : 503);
+}
+
+enum srv_next srv_handle_metrics(struct srv_server *server, struct srv_request *r)
+{
+    srv_metrics_text(&r->reply.body, server);
+    srv_reply_json(r, 200);
+    if (r->reply.status == 200)
+        r->reply.type = "text/plain; version=0.0.4; charset=utf-8";
+    return SRV_REPLY;
+}

@@ -1,0 +1,29 @@
+/* What handlers share. The handlers themselves are declared by the table in routes.h. */
+#ifndef SRV_HANDLERS_H
+#define SRV_HANDLERS_H
+
+#include "core/rectifier.h"
+#include "server/request.h"
+
+struct srv_model;
+struct srv_server;
+
+/* The model and version in the path, or NULL after a 404. */
+struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r);
+
+/* Which part of the counters srv_activity_json prints. */
+struct srv_activity_query {
+    const char *layer; /* only this one; NULL: all */
+    bool channels;     /* arrays of each channel's counters, too */
+    uint64_t min_inputs;
+};
+
+/* The activity of a model as JSON. RF_NOT_FOUND names a layer that is not there. */
+enum rf_status srv_activity_json(struct rf_buf *b, struct rf_model *model, const char *name,
+                                 const char *version, const struct srv_activity_query *query,
+                                 struct rf_error *err) RF_CHECKED;
+
+/* The text of /metrics. */
+void srv_metrics_text(struct rf_buf *b, struct srv_server *server);
+
+#endif

@@ -1,0 +1,411 @@
+/*
+ * libmicrohttpd 0.9.75 (Debian 12). What it demands, learnt from its source:
+ *   - a reply may be queued in the first call for a request or in the last one, not in between;
+ *   - suspend first, then submit: resuming a connection that is not suspended yet is absorbed;
+ *   - its sockets are shut down here, never closed: it would abort when it finds one gone.
+ */
+#include "server/http.h"
+
+#include <microhttpd.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/clock.h"
+#include "server/log.h"
+#include "server/queue.h"
+#include "server/server.h"
+
+/* A refused body up to this size is read and dropped, so that the client sees the reply and may go
+ * on with the connection; behind a longer one the connection is closed. */
+#define MAX_DISCARD (256 * 1024)
+#define HEADER_TIMEOUT (10 * SRV_SECOND)
+/* A reply may take this long and a second more for each 16 KiB. */
+#define REPLY_TIMEOUT (60 * SRV_SECOND)
+#define REPLY_BYTES_PER_SECOND 16384
+#define CONNECTION_MEMORY (16 * 1024)
+#define THREAD_STACK (512 * 1024)
+
+struct srv_http {
+    struct srv_server *server;
+    struct MHD_Daemon *daemon;
+};
+
+static void end_of_request(struct srv_request *r);
+
+/* ---- the reply ---- */
+
+static bool reply_closes(const struct srv_request *r)
+{
+    return r->reply.close || atomic_load(&r->server->draining);
+}
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (MHD_add_response_header(response, name, value) != MHD_YES)
+        srv_log(SRV_WARN, "a reply's header %s could not be set", name);
+}
+
+static struct MHD_Response *make_response(struct srv_request *r)
+{
+    size_t len = 0;
+    char *body = rf_buf_take(&r->reply.body, &len);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        len, body ? body : (void *)"", body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!response) {
+        free(body);
+        return NULL;
+    }
+    if (r->reply.type)
+        add_header(response, "Content-Type", r->reply.type);
+    add_header(response, "X-Request-Id", r->id);
+    if (*r->traceparent)
+        add_header(response, "traceparent", r->traceparent);
+    for (size_t i = 0; i < r->reply.n_headers; i++)
+        add_header(response, r->reply.headers[i].name, r->reply.headers[i].value);
+    if (reply_closes(r))
+        add_header(response, "Connection", "close");
+    return response;
+}
+
+static enum MHD_Result send_reply(struct srv_request *r)
+{
+    const uint64_t bytes = r->reply.body.len;
+    const uint64_t patience = REPLY_TIMEOUT + bytes / REPLY_BYTES_PER_SECOND * SRV_SECOND;
+    struct MHD_Response *response = make_response(r);
+    if (!response)
+        return MHD_NO;
+    if (!srv_conn_enter(r->conn, SRV_CONN_BUSY, srv_now() + patience)) {
+        MHD_destroy_response(response);
+        return MHD_NO;
+    }
+    r->stage = SRV_STAGE_SENT;
+    const enum MHD_Result ok =
+        MHD_queue_response(r->transport, (unsigned)r->reply.status, response);
+    MHD_destroy_response(response);
+    return ok;
+}
+
+/* Answers without reading (more of) the body. */
+static enum MHD_Result reply_now(struct srv_request *r)
+{
+    const bool has_body = r->guard.chunked || (r->guard.has_length && r->guard.length > 0);
+    r->reply.close |= has_body;
+    atomic_store(&r->conn->linger, has_body);
+    return send_reply(r);
+}
+
+/* ---- the first call: headers are complete ---- */
+
+static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                      size_t name_len, const char *value, size_t value_len)
+{
+    struct srv_request *r = arg;
+    (void)kind;
+    if (r->n_headers == SRV_MAX_HEADERS) {
+        r->n_headers++;
+        return MHD_NO;
+    }
+    r->headers[r->n_headers++] = (struct srv_header){.name = name,
+                                                     .value = value ? value : "",
+                                                     .name_len = name_len,
+                                                     .value_len = value ? value_len : 0};
+    return MHD_YES;
+}
+
+/* Unknown paths, methods and query keys, refused before the body is read. */
+static void check_route(struct srv_request *r)
+{
+    srv_route_find(&r->match, r->guard.path, r->guard.method);
+    const struct srv_route *route = &srv_routes[r->match.id];
+    if (r->match.id == SRV_ROUTE_OTHER) {
+        srv_reply_error(r, 404, "no such path: %.100s", r->guard.path);
+        return;
+    }
+    if (!r->match.method_allowed) {
+        srv_reply_error(r, 405, "%s does not take %s; it takes %s", route->path, r->method,
+                        srv_route_allow(r->match.id));
+        srv_reply_header(r, "Allow", srv_route_allow(r->match.id));
+        return;
+    }
+    char key[64], value[64];
+    const char *at = r->guard.query;
+    while (strcmp(route->query, "*") != 0 &&
+           srv_query_next(&at, key, sizeof key, value, sizeof value)) {
+        const char *known = strstr(route->query, key);
+        const size_t n = strlen(key);
+        if (n > 0 && known && (known[n] == '\0' || known[n] == '|') &&
+            (known == route->query || known[-1] == '|'))
+            continue;
+        if (strcmp(key, "model") == 0)
+            srv_reply_error(r, 400, "unknown query key 'model': use /infer/%s", value);
+        else
+            srv_reply_error(r, 400, "unknown query key '%s'", key);
+        return;
+    }
+}
+
+static enum MHD_Result begin(struct srv_request *r, const char *method, const char *version)
+{
+    const struct srv_config *config = r->server->config;
+    snprintf(r->method, sizeof r->method, "%s", method);
+    MHD_get_connection_values_n(r->transport, MHD_HEADER_KIND, collect_header, r);
+    srv_guard_check(&r->guard, method, r->uri, version, r->headers, r->n_headers, config->max_body);
+    if (r->n_headers > SRV_MAX_HEADERS)
+        r->n_headers = SRV_MAX_HEADERS;
+    srv_request_identify(r);
+    if (!srv_conn_enter(r->conn, SRV_CONN_BODY, r->start_ns + config->request_timeout))
+        return MHD_NO;
+    if (r->guard.status) {
+        srv_reply_error(r, r->guard.status, "%s", r->guard.message);
+        r->reply.close = r->guard.close;
+        if (!r->guard.close) /* the path is sound: count it under its route */
+            srv_route_find(&r->match, r->guard.path, r->guard.method);
+    } else {
+        check_route(r);
+    }
+    r->stage = r->reply.status ? SRV_STAGE_DISCARD : SRV_STAGE_BODY;
+    const bool is_long = r->guard.chunked || r->guard.length > MAX_DISCARD;
+    if (r->reply.status && (r->reply.close || r->guard.expect_continue || is_long))
+        return reply_now(r);
+    return MHD_YES;
+}
+
+/* ---- the body ---- */
+
+static enum MHD_Result more_body(struct srv_request *r, const char *bytes, size_t *n)
+{
+    const size_t size = *n;
+    *n = 0;
+    if (r->stage == SRV_STAGE_DISCARD) {
+        r->discarded += size;
+        return r->discarded > MAX_DISCARD ? MHD_NO : MHD_YES;
+    }
+    const enum srv_take took = srv_request_take(r, bytes, size);
+    if (took == SRV_TAKE_OK)
+        return MHD_YES;
+    /* Only chunked bodies get here: their length shows on the way, when the library lets no one
+     * reply any more. So this answers past it and drops the connection. */
+    char text[96] = "the body comes in too many small pieces";
+    r->reply.status = took == SRV_TAKE_TOO_LONG ? 413 : 400;
+    if (took == SRV_TAKE_TOO_LONG)
+        snprintf(text, sizeof text, "the body is longer than the %" PRIu64 " bytes taken",
+                 r->server->config->max_body);
+    srv_conn_refuse(r->conn, r->reply.status, text);
+    return MHD_NO;
+}
+
+static enum MHD_Result dispatch(struct srv_request *r)
+{
+    if (!srv_conn_enter(r->conn, SRV_CONN_BUSY, UINT64_MAX))
+        return MHD_NO;
+    if (r->stage == SRV_STAGE_DISCARD)
+        return send_reply(r);
+    r->received_ns = srv_now();
+    if (srv_routes[r->match.id].handler(r->server, r) == SRV_REPLY)
+        return send_reply(r);
+    r->stage = SRV_STAGE_QUEUED;
+    MHD_suspend_connection(r->transport);
+    srv_queue_submit(r);
+    return MHD_YES;
+}
+
+void srv_http_resume(struct srv_request *r)
+{
+    struct MHD_Connection *connection = r->transport;
+    r->stage = SRV_STAGE_READY;
+    MHD_resume_connection(connection);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *bytes,
+                                  size_t *n, void **state)
+{
+    struct srv_request *r = *state;
+    (void)arg;
+    (void)connection;
+    (void)url;
+    if (!r)
+        return MHD_NO;
+    switch (r->stage) {
+    case SRV_STAGE_BEGIN:
+        return begin(r, method, version);
+    case SRV_STAGE_BODY:
+    case SRV_STAGE_DISCARD:
+        return *n ? more_body(r, bytes, n) : dispatch(r);
+    case SRV_STAGE_READY:
+        return send_reply(r);
+    case SRV_STAGE_QUEUED:
+    case SRV_STAGE_SENT:
+        break;
+    }
+    return MHD_YES;
+}
+
+/* ---- beginnings and ends ---- */
+
+static struct srv_conn *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* The request line is read; its raw form, for the guard. */
+static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct srv_http *http = arg;
+    struct srv_conn *conn = connection_of(connection);
+    if (!conn)
+        return NULL;
+    struct srv_request *r = srv_request_new(http->server, uri);
+    if (!r)
+        return NULL;
+    r->transport = connection;
+    r->conn = conn;
+    atomic_fetch_add(&http->server->conns.in_flight, 1);
+    (void)srv_conn_enter(conn, SRV_CONN_HEADERS, r->start_ns + HEADER_TIMEOUT);
+    return r;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct srv_request *r = *state;
+    (void)arg;
+    (void)connection;
+    (void)code;
+    *state = NULL;
+    if (r)
+        end_of_request(r);
+}
+
+static void log_access(const struct srv_request *r, uint64_t ns)
+{
+    const int access = r->server->config->access_log;
+    if (access == SRV_ACCESS_OFF ||
+        (access == SRV_ACCESS_ERRORS && r->reply.status < 400 && r->reply.status != 0))
+        return;
+    struct srv_line line;
+    srv_line_begin(&line, SRV_INFO, "request");
+    srv_line_text(&line, "request_id", r->id);
+    if (*r->traceparent) {
+        char trace[33];
+        snprintf(trace, sizeof trace, "%.32s", r->traceparent + 3);
+        srv_line_text(&line, "trace_id", trace);
+    }
+    srv_line_text(&line, "method", *r->method ? r->method : "-");
+    /* A path that the guard refused is decoded in part only. */
+    const bool decoded = *r->guard.path && !r->guard.status;
+    srv_line_text(&line, "path", decoded ? r->guard.path : r->uri);
+    srv_line_text(&line, "route", srv_routes[r->match.id].path);
+    srv_line_uint(&line, "status", (uint64_t)(r->reply.status ? r->reply.status : 499));
+    srv_line_ms(&line, "duration_ms", ns);
+    srv_line_uint(&line, "body_bytes", r->body_len + r->discarded);
+    if (r->job.model)
+        srv_line_text(&line, "model", r->job.model->name);
+    srv_line_end(&line);
+}
+
+static void end_of_request(struct srv_request *r)
+{
+    struct srv_server *server = r->server;
+    const uint64_t now = srv_now(), ns = now - r->start_ns;
+    if (!r->reply.status && atomic_load(&r->conn->state) == SRV_CONN_EXPIRED)
+        r->reply.status = 408; /* by the sweep */
+    if (!*r->id)
+        srv_request_id_make(r->id);
+    srv_metrics_request(&server->metrics, r->match.id, r->guard.method, r->reply.status, ns);
+    log_access(r, ns);
+    (void)srv_conn_enter(r->conn, SRV_CONN_IDLE, now + server->config->idle_timeout);
+    srv_request_free(r);
+    atomic_fetch_sub(&server->conns.in_flight, 1);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct srv_http *http = arg;
+    struct srv_conns *conns = &http->server->conns;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context = srv_conns_add(conns, info->connect_fd, srv_now() + HEADER_TIMEOUT);
+        atomic_fetch_add(&conns->started, 1);
+        return;
+    }
+    if (*context)
+        srv_conns_remove(conns, *context);
+    *context = NULL;
+    atomic_fetch_add(&conns->closed, 1);
+}
+
+static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list args)
+{
+    char text[256];
+    (void)arg;
+    vsnprintf(text, sizeof text, fmt, args);
+    text[strcspn(text, "\n")] = '\0';
+    srv_log(SRV_DEBUG, "libmicrohttpd: %s", text);
+}
+
+static void on_panic(void *arg, const char *file, unsigned line, const char *reason)
+{
+    (void)arg;
+    srv_log(SRV_ERROR, "libmicrohttpd gave up: %s (%s:%u)", reason ? reason : "no reason", file,
+            line);
+    abort();
+}
+
+enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
+                              struct rf_error *err)
+{
+    const struct srv_config *config = server->config;
+    struct srv_http *http = calloc(1, sizeof *http);
+    if (!http)
+        return rf_fail_nomem(err, "the HTTP server", sizeof *http);
+    http->server = server;
+    MHD_set_panic_func(on_panic, NULL);
+    /* The library's limits stand above ours, which answer instead of hanging. Strictness is the
+     * guard's: the library's sends two replies to some malformed requests. */
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)THREAD_STACK, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(config->max_connections + 64 * config->http_threads),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(config->idle_timeout / SRV_SECOND + 5),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)(CONNECTION_MEMORY / 2),
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, http, MHD_OPTION_END);
+    if (!http->daemon) {
+        free(http);
+        return rf_fail(err, RF_IO, "the HTTP threads could not be started");
+    }
+    *out = http;
+    return RF_OK;
+}
+
+void srv_http_stop(struct srv_http *http)
+{
+    if (!http)
+        return;
+    MHD_stop_daemon(http->daemon);
+    free(http);
+}
+
+void srv_http_add(struct srv_http *http, int fd, const struct sockaddr *address, socklen_t len)
+{
+    struct srv_conns *conns = &http->server->conns;
+    atomic_fetch_add(&conns->handed, 1);
+    if (MHD_add_connection(http->daemon, fd, address, len) != MHD_YES) {
+        atomic_fetch_sub(&conns->handed, 1);
+        srv_log(SRV_WARN, "libmicrohttpd did not take a connection: %s", strerror(errno));
+    }
+}

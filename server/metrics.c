@@ -1,0 +1,64 @@
+/* Adding to counters and histograms. */
+#include "server/metrics.h"
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+
+const struct srv_buckets srv_latency_buckets = {
+    .n = 16,
+    .bound = {50 * US, 100 * US, 250 * US, 500 * US, MS, 2500 * US, 5 * MS, 10 * MS, 25 * MS,
+              50 * MS, 100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 10000 * MS},
+    .text = {"5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
+             "0.05", "0.1", "0.25", "0.5", "1", "2.5", "10"},
+    .seconds = true,
+};
+
+const struct srv_buckets srv_rows_buckets = {
+    .n = 8,
+    .bound = {1, 2, 4, 8, 16, 32, 64, 128},
+    .text = {"1", "2", "4", "8", "16", "32", "64", "128"},
+};
+
+void srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets, uint64_t value)
+{
+    int i = 0;
+    while (i < buckets->n && value > buckets->bound[i])
+        i++;
+    srv_count(&h->count[i]);
+    atomic_fetch_add_explicit(&h->sum, value, memory_order_relaxed);
+}
+
+static enum srv_code_index code_index(int code)
+{
+    switch (code) {
+#define X(c)                                                                                       \
+    case c:                                                                                        \
+        return SRV_CODE_##c;
+        SRV_CODE_MAP(X)
+#undef X
+    default:
+        return SRV_CODE_OTHER;
+    }
+}
+
+static int method_index(enum srv_method method)
+{
+    switch (method) {
+    case SRV_GET:
+        return 0;
+    case SRV_HEAD:
+        return 1;
+    case SRV_POST:
+        return 2;
+    case SRV_OTHER:
+        break;
+    }
+    return 3;
+}
+
+void srv_metrics_request(struct srv_metrics *m, enum srv_route_id route, enum srv_method method,
+                         int code, uint64_t ns)
+{
+    srv_count(&m->requests[route][method_index(method)][code_index(code ? code : 499)]);
+    srv_histogram_add(&m->duration[route], &srv_latency_buckets, ns);
+}

@@ -1,0 +1,112 @@
+/*
+ * Counters and histograms: atomics that any thread adds to without a lock, and their lists, from
+ * which the text of /metrics is made (metrics_text.c).
+ */
+#ifndef SRV_METRICS_H
+#define SRV_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "server/guard.h"
+#include "server/routes.h"
+
+/* id, label */
+#define SRV_RESULT_MAP(X)                                                                          \
+    X(OK, "ok")                                                                                    \
+    X(CLIENT_ERROR, "client_error")                                                                \
+    X(SHED, "shed")                                                                                \
+    X(DEADLINE, "deadline")                                                                        \
+    X(CANCELLED, "cancelled")                                                                      \
+    X(FAILED, "failed")
+
+#define SRV_SHED_MAP(X)                                                                            \
+    X(QUEUE, "queue")                                                                              \
+    X(MEMORY, "memory")                                                                            \
+    X(LOADING, "loading")                                                                          \
+    X(DRAINING, "draining")
+
+enum srv_result {
+#define X(id, label) SRV_RESULT_##id,
+    SRV_RESULT_MAP(X)
+#undef X
+        SRV_N_RESULTS
+};
+
+enum srv_shed {
+#define X(id, label) SRV_SHED_##id,
+    SRV_SHED_MAP(X)
+#undef X
+        SRV_N_SHEDS
+};
+
+#define SRV_MAX_BUCKETS 16
+
+/* Upper bounds as integers (nanoseconds, rows) and as text. */
+struct srv_buckets {
+    int n;
+    uint64_t bound[SRV_MAX_BUCKETS];
+    const char *text[SRV_MAX_BUCKETS];
+    bool seconds; /* the sum is printed as seconds */
+};
+extern const struct srv_buckets srv_latency_buckets, srv_rows_buckets;
+
+struct srv_histogram {
+    atomic_uint_fast64_t count[SRV_MAX_BUCKETS + 1]; /* each bucket's own; the last is +Inf */
+    atomic_uint_fast64_t sum;
+};
+void srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets, uint64_t value);
+
+/* field, family, buckets, help */
+#define SRV_MODEL_HISTOGRAM_MAP(X)                                                                 \
+    X(duration, "rectifier_inference_duration_seconds", latency,                                   \
+      "From the whole request received to the reply made.")                                        \
+    X(queue, "rectifier_inference_queue_duration_seconds", latency,                                \
+      "Waiting for a compute thread.")                                                             \
+    X(compute, "rectifier_inference_compute_duration_seconds", latency, "Running the network.")    \
+    X(batch_rows, "rectifier_inference_batch_rows", rows, "Rows computed by one run.")
+
+/* Of one model. */
+struct srv_model_metrics {
+    atomic_uint_fast64_t started, rows, executions, pending;
+    atomic_uint_fast64_t result[SRV_N_RESULTS], shed[SRV_N_SHEDS];
+#define X(field, family, buckets, help) struct srv_histogram field;
+    SRV_MODEL_HISTOGRAM_MAP(X)
+#undef X
+};
+
+/* Statuses that requests are counted under; 499: the client went, or the HTTP library answered. */
+#define SRV_CODE_MAP(X)                                                                            \
+    X(200)                                                                                         \
+    X(400)                                                                                         \
+    X(404)                                                                                         \
+    X(405)                                                                                         \
+    X(406) X(408) X(413) X(414) X(415) X(417) X(431) X(499) X(500) X(501) X(503) X(504) X(505)
+
+enum srv_code_index {
+#define X(code) SRV_CODE_##code,
+    SRV_CODE_MAP(X)
+#undef X
+        SRV_CODE_OTHER,
+    SRV_N_CODES
+};
+
+#define SRV_N_METHODS 4 /* GET, HEAD, POST, other */
+
+/* Of the server as a whole. */
+struct srv_metrics {
+    atomic_uint_fast64_t requests[SRV_N_ROUTES][SRV_N_METHODS][SRV_N_CODES];
+    struct srv_histogram duration[SRV_N_ROUTES];
+    atomic_uint_fast64_t connections_rejected;
+};
+
+/* One HTTP request answered with `code` (0: not answered). */
+void srv_metrics_request(struct srv_metrics *m, enum srv_route_id route, enum srv_method method,
+                         int code, uint64_t ns);
+
+static inline void srv_count(atomic_uint_fast64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+#endif

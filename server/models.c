@@ -1,0 +1,286 @@
+/* Loading models and keeping their sessions. */
+#include "server/models.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/embedded.h"
+
+bool srv_model_name_is_valid(const char *name)
+{
+    const size_t n = strlen(name);
+    if (n == 0 || n > SRV_MAX_MODEL_NAME)
+        return false;
+    for (const char *p = name; *p; p++) {
+        const bool alnum =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        if (!alnum && (p == name || !strchr("._-", *p)))
+            return false;
+    }
+    return true;
+}
+
+/* "name=path" -> the name, and where the path begins. */
+static const char *split_spec(const char *spec, char *name)
+{
+    const char *eq = strchr(spec, '=');
+    *name = '\0';
+    if (!eq || eq - spec > SRV_MAX_MODEL_NAME)
+        return spec;
+    snprintf(name, SRV_MAX_MODEL_NAME + 1, "%.*s", (int)(eq - spec), spec);
+    if (srv_model_name_is_valid(name))
+        return eq + 1;
+    *name = '\0';
+    return spec;
+}
+
+static enum rf_status read_network(struct rf_network *network, const char *path,
+                                   struct rf_error *err)
+{
+    const bool bundled = !path || (strcmp(path, SRV_BUNDLED_NAME) == 0 && access(path, F_OK) != 0);
+    if (!bundled)
+        return rf_network_load(network, path, err);
+    return rf_network_parse(network, "the bundled network", srv_digits_json,
+                            (size_t)(srv_digits_json_end - srv_digits_json), srv_digits_weights,
+                            (size_t)(srv_digits_weights_end - srv_digits_weights), err);
+}
+
+static struct rf_io *copy_io(const struct rf_model *model,
+                             const struct rf_io *(*get)(const struct rf_model *, size_t), size_t n)
+{
+    struct rf_io *list = calloc(n ? n : 1, sizeof *list);
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = *get(model, i);
+    return list;
+}
+
+static enum rf_status describe_io(struct srv_model *m, struct rf_error *err)
+{
+    m->io = (struct rf_model_io){
+        .name = m->name,
+        .version = m->version,
+        .n_inputs = rf_model_n_inputs(m->model),
+        .n_outputs = rf_model_n_outputs(m->model),
+        .labels = m->network.labels,
+        .n_labels = m->network.n_labels,
+    };
+    m->io_inputs = copy_io(m->model, rf_model_input, m->io.n_inputs);
+    m->io_outputs = copy_io(m->model, rf_model_output, m->io.n_outputs);
+    if (!m->io_inputs || !m->io_outputs)
+        return rf_fail_nomem(err, "a model's inputs and outputs", sizeof(struct rf_io));
+    m->io.inputs = m->io_inputs;
+    m->io.outputs = m->io_outputs;
+    return RF_OK;
+}
+
+static enum rf_status load(struct srv_model *m, const char *spec,
+                           const struct rf_model_options *options, struct rf_error *err)
+{
+    const char *path = spec ? split_spec(spec, m->name) : NULL;
+    enum rf_status rc = read_network(&m->network, path, err);
+    if (rc)
+        return rc;
+    if (!*m->name) {
+        if (!srv_model_name_is_valid(m->network.name))
+            return rf_fail(err, RF_INVALID,
+                           "%s: '%.64s' cannot name a model (letters, digits, '.', '_', '-', at "
+                           "most %d); give one: NAME=%s",
+                           path, m->network.name, SRV_MAX_MODEL_NAME, path);
+        snprintf(m->name, sizeof m->name, "%s", m->network.name);
+    }
+    struct rf_graph *graph = m->network.graph;
+    m->network.graph = NULL;
+    struct rf_error inner = RF_ERROR_INIT;
+    rc = rf_model_new(&m->model, graph, options, &inner);
+    if (rc)
+        return rf_fail(err, rc, "%s: %s", path ? path : SRV_BUNDLED_NAME, inner.text);
+    return describe_io(m, err);
+}
+
+enum rf_status srv_model_load(struct srv_model **out, const char *spec,
+                              const struct rf_model_options *options, struct rf_error *err)
+{
+    struct timespec now;
+    struct srv_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return rf_fail_nomem(err, "a model", sizeof *m);
+    pthread_mutex_init(&m->lock, NULL);
+    m->version = "1";
+    const enum rf_status rc = load(m, spec, options, err);
+    if (rc) {
+        srv_model_free(m);
+        return rc;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    m->load_time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    *out = m;
+    return RF_OK;
+}
+
+void srv_model_free(struct srv_model *model)
+{
+    if (!model)
+        return;
+    for (size_t i = 0; i < model->n_sessions; i++)
+        rf_session_free(model->sessions[i]);
+    free(model->sessions);
+    rf_model_unref(model->model);
+    rf_network_release(&model->network);
+    free(model->io_inputs);
+    free(model->io_outputs);
+    pthread_mutex_destroy(&model->lock);
+    free(model);
+}
+
+bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes)
+{
+    for (size_t i = 0; i < rf_model_n_inputs(model); i++) {
+        shapes[i] = rf_model_input(model, i)->shape;
+        for (int d = 0; d < shapes[i].rank; d++) {
+            if (shapes[i].dim[d] >= 0)
+                continue;
+            if (d > 0)
+                return false;
+            shapes[i].dim[d] = rows;
+        }
+    }
+    return true;
+}
+
+/* The warm-ups of a model. None ends before all have begun, so that every compute thread leads one.
+ */
+struct warm_ups {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned n, begun, ended;
+};
+
+struct warm_up {
+    struct rf_task task;
+    struct warm_ups *all;
+    struct srv_model *model;
+    struct rf_session *session;
+    struct rf_error err;
+};
+
+static enum rf_status run_zeros(struct warm_up *w)
+{
+    const size_t n_in = w->model->io.n_inputs, n_out = w->model->io.n_outputs;
+    struct rf_error *err = &w->err;
+    struct rf_shape *shapes = calloc(n_in, sizeof *shapes);
+    struct rf_tensor *out = calloc(n_out, sizeof *out);
+    void **in = calloc(n_in, sizeof *in);
+    enum rf_status rc = RF_OK;
+    if (!shapes || !out || !in)
+        rc = rf_fail_nomem(err, "a warm-up run", n_in * sizeof *shapes);
+    if (!rc && srv_model_shapes(w->model->model, 1, shapes)) {
+        for (size_t i = 0; !rc && i < n_in; i++) {
+            const size_t bytes =
+                (size_t)rf_numel(&shapes[i]) * rf_dtype_size(w->model->io.inputs[i].dtype);
+            in[i] = calloc(1, bytes ? bytes : 1);
+            if (!in[i])
+                rc = rf_fail_nomem(err, "a warm-up run", bytes);
+        }
+        if (!rc)
+            rc = rf_session_prepare(w->session, shapes, n_in, err);
+        if (!rc)
+            rc = rf_session_run(w->session, (const void *const *)in, n_in, out, n_out, false, err);
+    }
+    for (size_t i = 0; in && i < n_in; i++)
+        free(in[i]);
+    free(in);
+    free(out);
+    free(shapes);
+    return rc;
+}
+
+static void warm_up_task(struct rf_task *task)
+{
+    struct warm_up *w = (struct warm_up *)task;
+    struct warm_ups *all = w->all;
+    pthread_mutex_lock(&all->lock);
+    all->begun++;
+    pthread_cond_broadcast(&all->changed);
+    while (all->begun < all->n)
+        pthread_cond_wait(&all->changed, &all->lock);
+    pthread_mutex_unlock(&all->lock);
+    w->err.status = run_zeros(w);
+    pthread_mutex_lock(&all->lock);
+    all->ended++;
+    pthread_cond_broadcast(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+}
+
+static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, struct rf_error *err)
+{
+    const size_t n = (size_t)rf_pool_threads(pool);
+    m->sessions = calloc(n, sizeof *m->sessions);
+    if (!m->sessions)
+        return rf_fail_nomem(err, "sessions", n * sizeof *m->sessions);
+    for (; m->n_sessions < n; m->n_sessions++) {
+        const enum rf_status rc = rf_session_new(&m->sessions[m->n_sessions], m->model, pool, err);
+        if (rc)
+            return rc;
+    }
+    m->n_free = n;
+    return RF_OK;
+}
+
+enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
+                                 struct rf_error *err)
+{
+    struct warm_ups all = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    enum rf_status rc = make_sessions(model, pool, err);
+    if (rc)
+        return rc;
+    all.n = (unsigned)model->n_sessions;
+    struct warm_up *list = calloc(all.n, sizeof *list);
+    if (!list)
+        return rf_fail_nomem(err, "warm-up runs", all.n * sizeof *list);
+    for (unsigned i = 0; i < all.n; i++) {
+        list[i] = (struct warm_up){.task = {.run = warm_up_task},
+                                   .all = &all,
+                                   .model = model,
+                                   .session = model->sessions[i]};
+        rf_pool_submit(pool, &list[i].task);
+    }
+    pthread_mutex_lock(&all.lock);
+    while (all.ended < all.n)
+        pthread_cond_wait(&all.changed, &all.lock);
+    pthread_mutex_unlock(&all.lock);
+    for (unsigned i = 0; i < all.n && !rc; i++)
+        if (list[i].err.status)
+            rc = rf_fail(err, list[i].err.status, "%s: %s", model->name, list[i].err.text);
+    pthread_cond_destroy(&all.changed);
+    pthread_mutex_destroy(&all.lock);
+    free(list);
+    return rc;
+}
+
+struct rf_session *srv_model_take_session(struct srv_model *model)
+{
+    struct rf_session *session = NULL;
+    pthread_mutex_lock(&model->lock);
+    if (model->n_free > 0)
+        session = model->sessions[--model->n_free];
+    pthread_mutex_unlock(&model->lock);
+    return session;
+}
+
+void srv_model_give_session(struct srv_model *model, struct rf_session *session)
+{
+    pthread_mutex_lock(&model->lock);
+    model->sessions[model->n_free++] = session;
+    pthread_mutex_unlock(&model->lock);
+}
+
+struct srv_model *srv_models_find(const struct srv_models *models, const char *name)
+{
+    for (size_t i = 0; i < models->n; i++)
+        if (strcmp(models->list[i]->name, name) == 0)
+            return models->list[i];
+    return NULL;
+}

@@ -1,0 +1,22 @@
+/* Which form a body has, and which form the client wants back. */
+#ifndef SRV_NEGOTIATE_H
+#define SRV_NEGOTIATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/infer.h"
+
+/* By rank of preference among equals. */
+#define SRV_FORM_MAP(X)                                                                            \
+    X(RF_BODY_JSON, "application/json")                                                            \
+    X(RF_BODY_RAW, "application/octet-stream")                                                     \
+    X(RF_BODY_NPY, "application/x-npy")
+
+const char *srv_form_type(enum rf_body form);
+/* The best form for an Accept header (NULL: JSON); false when it takes none of them. */
+bool srv_accept_form(const char *accept, enum rf_body *form);
+/* The form of a body by its Content-Type (or NULL) and first bytes. */
+enum rf_body srv_body_form(const char *content_type, const char *body, size_t len);
+
+#endif
