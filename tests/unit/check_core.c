@@ -122,8 +122,10 @@ START_TEST(arena_gives_zeroed_aligned_memory)
 
         ck_assert_ptr_nonnull(p);
         ck_assert_uint_eq((uintptr_t)p % (i % 3 ? _Alignof(max_align_t) : RF_ALIGN), 0);
+        unsigned any = 0;
         for (size_t k = 0; k < n; k++)
-            ck_assert_uint_eq(p[k], 0);
+            any |= p[k];
+        ck_assert_uint_eq(any, 0);
         memset(p, 0xff, n);
     }
     ck_assert_ptr_null(rf_arena_array(&arena, SIZE_MAX / 2, 4));
@@ -224,6 +226,7 @@ int main(void)
     SRunner *const runner = srunner_create(suite);
 
     suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, first_failure_wins);
     tcase_add_test(tc, numel_refuses_overflow_and_negatives);
     tcase_add_test(tc, shape_text_is_always_terminated);
