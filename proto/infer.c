@@ -134,7 +134,7 @@ static enum rf_status decode_raw(struct rf_decoder *d, const void *body, size_t 
     const enum rf_dtype dtype = d->options->raw_dtype;
     int64_t product;
     size_t sample_bytes;
-    float *data;
+    float *data = NULL;
     enum rf_status rc = rf_decode_only_input(d, "a raw body", &io);
     if (rc != RF_OK)
         return rc;
@@ -171,7 +171,7 @@ static enum rf_status decode_npy(struct rf_decoder *d, const void *body, size_t 
 {
     struct rf_npy npy;
     struct rf_shape shape;
-    float *data;
+    float *data = NULL;
     enum rf_status rc = rf_npy_read(&npy, "npy body", body, len, d->err);
     if (rc == RF_OK)
         rc = rf_decode_match(d, "npy array", &npy.shape, false, &shape);

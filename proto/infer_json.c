@@ -12,7 +12,7 @@ static enum rf_status decode_array(struct rf_decoder *d, const char *what, const
 {
     struct rf_json_array array;
     struct rf_shape shape;
-    float *data;
+    float *data = NULL;
     enum rf_status rc = rf_json_array_measure(&array, what, at, d->err);
     if (rc == RF_OK)
         rc = rf_decode_match(d, what, &array.shape, batches, &shape);

@@ -370,8 +370,15 @@ enum rf_status rf_json_parse(json_t **out, const char *what, const void *text, s
     *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (*out)
         return RF_OK;
-    if (json_error_code(&e) == json_error_out_of_memory)
+    switch (json_error_code(&e)) {
+    case json_error_duplicate_key:
+    case json_error_null_byte_in_key:
+    case json_error_null_character:
+    case json_error_numeric_overflow:
+        break;
+    default: /* the grammar is proven: without memory jansson blames it all the same */
         return rf_fail_nomem(err, what, len);
+    }
     return rf_fail(err, RF_FORMAT, "%s: %.120s at line %d, column %d", what, e.text, e.line,
                    e.column);
 }

@@ -91,7 +91,7 @@ enum rf_status rf_build_unary(const struct rf_layer *l, struct rf_flow *flow)
     const char *const keys[] = {"inplace", row->a.torch ? row->a.torch : row->b.torch, row->b.torch,
                                 NULL};
     char what[RF_ERROR_TEXT];
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     snprintf(what, sizeof what, "%s: layer '%s' (%s)", l->b->source, l->name, l->type);
     enum rf_status rc = rf_check_keys(l->json, keys, true, what, l->b->err);
     if (rc == RF_OK)

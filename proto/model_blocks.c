@@ -146,10 +146,11 @@ static enum rf_status name_layer(struct rf_layer *l, const char *prefix, size_t 
         return rf_fail(b->err, RF_LIMIT, "%s: layer %s...: its name is too long", b->source, place);
     snprintf(name, RF_MAX_NAME, "%s", text ? text : place);
     l->name = name;
-    l->type = json_string_value(json_object_get(l->json, "type"));
-    if (!l->type)
+    const char *const type = json_string_value(json_object_get(l->json, "type"));
+    if (!type)
         return rf_fail(b->err, RF_FORMAT, "%s: layer '%s': \"type\" must be a string", b->source,
                        name);
+    l->type = type;
     const enum rf_status rc = rf_build_claim(b, name);
     if (rc != RF_OK || !l->last || strcmp(name, b->output_name) == 0)
         return rc;
@@ -161,7 +162,8 @@ enum rf_status rf_build_layers(struct rf_build *b, const json_t *layers, const c
 {
     const size_t n = json_array_size(layers);
     for (size_t i = 0; i < n; i++) {
-        struct rf_layer l = {.b = b, .json = json_array_get(layers, i), .last = last && i == n - 1};
+        struct rf_layer l = {
+            .b = b, .json = json_array_get(layers, i), .type = "", .last = last && i == n - 1};
         char name[RF_MAX_NAME];
         if (!json_is_object(l.json))
             return rf_fail(b->err, RF_FORMAT, "%s: layer %s%zu must be an object", b->source,
@@ -216,7 +218,7 @@ enum rf_status rf_build_concat(const struct rf_layer *l, struct rf_flow *flow)
     const size_t n = json_array_size(branches);
     struct rf_shape sample = flow->sample;
     rf_value_id in[RF_MAX_IN];
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     if (!json_is_array(branches) || n < 1 || n > RF_MAX_IN)
         return rf_layer_fail(l, RF_FORMAT, "\"branches\" must be a list of 1 to %d lists of layers",
                              RF_MAX_IN);
@@ -253,7 +255,7 @@ enum rf_status rf_build_flatten(const struct rf_layer *l, struct rf_flow *flow)
     const json_t *const end = json_object_get(l->json, "end_dim");
     const rf_value_id in = flow->value;
     struct rf_shape sample = {.rank = 1};
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     if ((start && json_integer_value(start) != 1) ||
         (end && (!json_is_integer(end) ||
                  (json_integer_value(end) != -1 && json_integer_value(end) != flow->sample.rank))))
@@ -286,7 +288,7 @@ enum rf_status rf_build_softmax(const struct rf_layer *l, struct rf_flow *flow)
     const rf_value_id in = flow->value;
     const int rank = sample.rank + 1;
     int64_t axis = json_is_integer(dim) ? json_integer_value(dim) : 1;
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     if (!dim && rank == 3) /* PyTorch would take the batch */
         return rf_layer_fail(l, RF_FORMAT,
                              "\"dim\" is missing (an input of 3 dimensions needs it)");

@@ -102,7 +102,7 @@ static enum rf_status normalize(const struct rf_build *b, const json_t *input, c
     rf_value_id in[5] = {flow->value};
     float *data[4] = {NULL};
     char text[RF_MAX_NAME + 16];
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     enum rf_status rc = RF_OK;
     for (int i = 0; i < 4 && rc == RF_OK; i++) {
         snprintf(text, sizeof text, "%s/%s", name, constants[i].name);

@@ -106,7 +106,7 @@ enum rf_status rf_build_conv(const struct rf_layer *l, struct rf_flow *flow)
     struct rf_shape sample = flow->sample;
     const int64_t in = flow->sample.dim[0];
     rf_value_id inputs[3] = {flow->value, RF_NO_VALUE, RF_NO_VALUE};
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     int64_t out, groups;
     bool bias;
     enum rf_status rc = read_conv(l, in, &w, &out, &groups, &bias);
@@ -135,7 +135,7 @@ enum rf_status rf_build_linear(const struct rf_layer *l, struct rf_flow *flow)
 {
     const int64_t in = flow->sample.dim[0];
     rf_value_id inputs[3] = {flow->value, RF_NO_VALUE, RF_NO_VALUE};
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     int64_t out;
     bool bias;
     enum rf_status rc = rf_arg_int(l, "out_features", RF_REQUIRED, 1, &out);
@@ -167,7 +167,7 @@ enum rf_status rf_build_norm(const struct rf_layer *l, struct rf_flow *flow)
     const struct rf_shape vector = {.rank = 1, .dim = {flow->sample.dim[0]}};
     rf_value_id inputs[5] = {flow->value};
     const struct rf_shape sample = flow->sample;
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     bool affine, tracked;
     float eps, momentum;
     enum rf_status rc = rf_arg_inferred(l, "num_features", vector.dim[0]);
@@ -222,7 +222,7 @@ enum rf_status rf_build_pool(const struct rf_layer *l, struct rf_flow *flow)
     struct window w = {.n = 2};
     struct rf_shape sample = flow->sample;
     const rf_value_id in = flow->value;
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     bool include_pad;
     enum rf_status rc = read_pool(l, &w);
     if (rc == RF_OK)
@@ -245,7 +245,7 @@ enum rf_status rf_build_adaptive(const struct rf_layer *l, struct rf_flow *flow)
 {
     struct rf_shape sample = flow->sample;
     const rf_value_id in = flow->value;
-    struct rf_node *node;
+    struct rf_node *node = NULL;
     int64_t size[2];
     enum rf_status rc = rf_arg_sizes(l, "output_size", 2, RF_REQUIRED, 1, size);
     if (rc != RF_OK)

@@ -187,7 +187,7 @@ static enum rf_status read_input(struct rf_decoder *d, const char *object, size_
     struct rf_json_array data;
     struct rf_shape shape;
     enum rf_dtype dtype;
-    float *to;
+    float *to = NULL;
     size_t i = 0;
     char what[NAME + 16], name[NAME], shown[RF_EXCERPT];
     snprintf(what, sizeof what, "inputs[%zu]", ordinal);
