@@ -122,8 +122,8 @@ void *rf_prepare_alloc(struct rf_prepare *p, size_t n, size_t size)
     return data;
 }
 
-static void describe(const struct rf_node *node, const char *fmt, va_list ap, char *text,
-                     size_t size)
+__attribute__((format(printf, 2, 0))) static void
+describe(const struct rf_node *node, const char *fmt, va_list ap, char *text, size_t size)
 {
     const int n = snprintf(text, size, "node %.*s (%s): ", RF_MAX_NAME, node->name, node->op->name);
 

@@ -31,7 +31,9 @@ enum rf_unary {
 /*
  * What an epilogue or an activation works on: `rows` positions of `channels` values each,
  *     v = x * scale[c] + bias[c] + residual,   y = f(v, a[c], b[c]).
- * NULL scale, bias, residual are left out. y may be x, else they do not overlap.
+ * NULL scale, bias, residual are left out; NULL a, b are 0. y may be x, else they do not overlap.
+ * NaN and infinities go through f as in PyTorch, and NaN is in no mask. Where a y of a channel is
+ * not finite its sums are not finite either; squares above FLT_MAX make sum_squares infinite.
  */
 struct rf_rows {
     float *y;

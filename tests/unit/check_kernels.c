@@ -13,8 +13,8 @@ static void check_counts(const struct rf_kernels *k, size_t rows, size_t groups,
     uint16_t any[6] = {0}, want_any[6] = {0};
 
     for (size_t i = 0; i < rows * pitch; i++)
-        mask[i] = (uint16_t)(random_bits() & random_bits());
-    counts[3] = want[3] = 7; /* added to, not set */
+        mask[i] = (uint16_t)((random_bits() & random_bits()) | 1); /* bit 0 in every row */
+    counts[3] = want[3] = 7;                                       /* added to, not set */
     any[0] = want_any[0] = 0x8000;
     for (size_t i = 0; i < rows; i++) {
         for (size_t g = 0; g < groups; g++) {
