@@ -13,8 +13,11 @@ static size_t mask_bytes(const struct rf_layer *layer, size_t positions)
 
 static size_t n_masks(const struct rf_layer *layer)
 {
-    return (size_t)(1 + layer->needs_zero + (layer->kind == RF_KIND_LEAKY) +
-                    (layer->kind == RF_KIND_CLIP));
+    size_t n = 1;
+
+    n += layer->needs_zero;
+    n += layer->kind == RF_KIND_LEAKY || layer->kind == RF_KIND_CLIP;
+    return n;
 }
 
 size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions, size_t n_parts)

@@ -174,6 +174,7 @@ void rf_pool_parallel(struct rf_pool *pool, void (*fn)(void *arg, int part), voi
     }
     pthread_mutex_lock(&pool->lock);
     o.next = pool->offers;
+    /* cppcheck-suppress autoVariables ; withdrawn before this function returns */
     pool->offers = &o;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);

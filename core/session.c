@@ -171,12 +171,43 @@ static void run_part(void *arg, int part)
     rf_fp_leave(saved);
 }
 
+/* All parts of a step, whose input has its padding. */
+static void run_parts(struct rf_session *s, const struct rf_step *step, struct job *job)
+{
+    const struct rf_halo *const halo = &step->halo;
+    const struct rf_tensor *const image = job->exec.in[0];
+
+    if (image && (halo->top || halo->left || halo->bottom || halo->right))
+        fill_halo(image, step->halo_value);
+    if (job->n_parts > 1)
+        rf_pool_parallel(s->pool, run_part, job, job->n_parts);
+    else
+        run_part(job, 0);
+}
+
+/* The same, with the activation's counters. */
+static void run_counted(struct rf_session *s, const struct rf_step *step, struct job *job)
+{
+    const struct rf_layer *const layer = step->layer;
+    const struct rf_pixels out = rf_tensor_pixels(job->exec.out[0]);
+    const size_t positions = out.n * out.h * out.w, parts = (size_t)job->n_parts;
+    struct rf_layer_run run;
+
+    rf_layer_run_begin(&run, layer, positions, parts, s->counting.data);
+    job->exec.layer = &run;
+    run_parts(s, step, job);
+    rf_layer_count(layer, &run, parts, &out, s->model->kernels,
+                   (char *)s->counting.data + rf_layer_run_bytes(layer, positions, parts),
+                   s->counters.pending + layer->first);
+    job->exec.layer = NULL;
+}
+
 static void run_step(struct rf_session *s, const struct rf_step *step, bool count)
 {
     const struct rf_node *const node = step->node;
-    const struct rf_tensor *in[RF_MAX_IN], *out[RF_MAX_OUT];
-    struct rf_layer_run counted;
+    const struct rf_tensor *in[RF_MAX_IN] = {NULL}, *out[RF_MAX_OUT] = {NULL};
     struct job job = {.op = node->op,
+                      .exec = {.state = step->state, .in = in, .out = out, .k = s->model->kernels},
                       .scratch = s->scratch.data,
                       .scratch_step = step->scratch,
                       .n_parts = n_parts(s, step)};
@@ -185,25 +216,10 @@ static void run_step(struct rf_session *s, const struct rf_step *step, bool coun
         in[k] = node->in[k] == RF_NO_VALUE ? NULL : &s->tensors[node->in[k]];
     for (int k = 0; k < node->n_out; k++)
         out[k] = &s->tensors[node->out[k]];
-    job.exec = (struct rf_exec){.state = step->state, .in = in, .out = out, .k = s->model->kernels};
-    const struct rf_pixels pixels = step->layer ? rf_tensor_pixels(out[0]) : (struct rf_pixels){0};
-    const size_t positions = pixels.n * pixels.h * pixels.w;
-    const size_t parts = (size_t)job.n_parts;
-
-    if (step->layer && count) {
-        rf_layer_run_begin(&counted, step->layer, positions, parts, s->counting.data);
-        job.exec.layer = &counted;
-    }
-    if (step->halo.top || step->halo.left || step->halo.bottom || step->halo.right)
-        fill_halo(in[0], step->halo_value);
-    if (job.n_parts > 1)
-        rf_pool_parallel(s->pool, run_part, &job, job.n_parts);
+    if (step->layer && count)
+        run_counted(s, step, &job);
     else
-        run_part(&job, 0);
-    if (job.exec.layer)
-        rf_layer_count(step->layer, &counted, parts, &pixels, s->model->kernels,
-                       (char *)s->counting.data + rf_layer_run_bytes(step->layer, positions, parts),
-                       s->counters.pending + step->layer->first);
+        run_parts(s, step, &job);
 }
 
 static void bind_inputs(struct rf_session *s, const void *const *in)

@@ -7,6 +7,33 @@
 
 #include "core/gemm.h"
 
+/*
+ * The serial library hands out its work buffers without a lock: two callers at the same instant can
+ * get the same one. The linker puts this lock around it (--wrap in the Makefile); the products
+ * themselves run side by side.
+ */
+void *__real_blas_memory_alloc(int position);
+void __real_blas_memory_free(void *buffer);
+void *__wrap_blas_memory_alloc(int position);
+void __wrap_blas_memory_free(void *buffer);
+
+static pthread_mutex_t buffers = PTHREAD_MUTEX_INITIALIZER;
+
+void *__wrap_blas_memory_alloc(int position)
+{
+    pthread_mutex_lock(&buffers);
+    void *const buffer = __real_blas_memory_alloc(position);
+    pthread_mutex_unlock(&buffers);
+    return buffer;
+}
+
+void __wrap_blas_memory_free(void *buffer)
+{
+    pthread_mutex_lock(&buffers);
+    __real_blas_memory_free(buffer);
+    pthread_mutex_unlock(&buffers);
+}
+
 /* One row is a matrix-vector product: sgemm would pack the whole matrix for it. */
 static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
                 size_t y_pitch, size_t c0, size_t c1)

@@ -20,7 +20,6 @@ forbid core '(jansson|microhttpd)\.h' 'core parses no JSON and serves no HTTP'
 forbid proto '(server|tests)/' 'proto does not know the server'
 forbid proto 'microhttpd\.h' 'proto serves no HTTP'
 forbid server 'tests/' 'the server does not depend on tests'
-forbid tests 'server/[a-z_]*\.c' 'tests use headers'
 for folder in core proto server; do
     forbid "$folder" '\.\.?/' 'includes are written from the root: "core/tensor.h"'
 done
@@ -42,7 +41,7 @@ if ! grep -qE ' U __(asan|tsan|ubsan)_' <<<"$symbols"; then
         echo "  ^ libcore.a needs what lies above it" >&2
         bad=1
     fi
-    if awk 'NF == 3 && $2 ~ /^[A-TV-Z]$/ && $3 !~ /^rf_/' <<<"$symbols" | grep .; then
+    if awk 'NF == 3 && $2 ~ /^[A-TV-Z]$/ && $3 !~ /^(rf_|__wrap_blas_)/' <<<"$symbols" | grep .; then
         echo "  ^ global symbols of core begin with rf_" >&2
         bad=1
     fi
