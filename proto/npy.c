@@ -216,7 +216,7 @@ enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *byt
     const size_t have = len - start - n, size = rf_dtype_size(out->dtype);
     if (!rf_shape_numel(&out->shape, &out->n) ||
         __builtin_mul_overflow((size_t)out->n, size, &need))
-        return rf_fail(err, RF_LIMIT, "%s: npy shape %s has too many elements", what,
+        return rf_fail(err, RF_SHAPE, "%s: npy shape %s has too many elements", what,
                        rf_shape_text(&out->shape, shape, sizeof shape));
     if (need != have)
         return rf_fail(err, RF_FORMAT,

@@ -162,6 +162,18 @@ static enum rf_status check_data(struct rf_decoder *d, const char *what,
     return RF_OK;
 }
 
+/* "'a', 'b'": what a name could have been. */
+static void list_names(const struct rf_io *io, size_t n, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n && at < size; i++) {
+        char shown[RF_EXCERPT];
+        rf_excerpt(shown, io[i].name, strlen(io[i].name));
+        at += (size_t)snprintf(text + at, size - at, "%s'%s'", i ? ", " : "", shown);
+    }
+}
+
 /* The model's input of this name that was not given before. */
 static enum rf_status find_input(struct rf_decoder *d, const char *name, size_t *index)
 {
@@ -175,8 +187,11 @@ static enum rf_status find_input(struct rf_decoder *d, const char *name, size_t 
             return RF_OK;
         return rf_fail(d->err, RF_INVALID, "input '%s' already exists in request", shown);
     }
-    return rf_fail(d->err, RF_INVALID, "unexpected inference input '%s' for model '%s'", shown,
-                   d->io->name);
+    char names[RF_ERROR_TEXT];
+    list_names(d->io->inputs, d->io->n_inputs, names, sizeof names);
+    return rf_fail(d->err, RF_INVALID,
+                   "unexpected inference input '%s' for model '%s'; expected %s", shown,
+                   d->io->name, names);
 }
 
 static enum rf_status read_input(struct rf_decoder *d, const char *object, size_t ordinal)
@@ -264,9 +279,13 @@ static enum rf_status read_output(struct rf_decoder *d, const char *object, size
     size_t i = 0;
     while (i < d->io->n_outputs && strcmp(d->io->outputs[i].name, name) != 0)
         i++;
-    if (i == d->io->n_outputs)
-        return rf_fail(d->err, RF_INVALID, "unexpected inference output '%s' for model '%s'", shown,
-                       d->io->name);
+    if (i == d->io->n_outputs) {
+        char names[RF_ERROR_TEXT];
+        list_names(d->io->outputs, d->io->n_outputs, names, sizeof names);
+        return rf_fail(d->err, RF_INVALID,
+                       "unexpected inference output '%s' for model '%s'; expected %s", shown,
+                       d->io->name, names);
+    }
     for (size_t j = 0; j < d->out->n_outputs; j++)
         if (d->out->outputs[j] == i)
             return rf_fail(d->err, RF_INVALID, "output '%s' already exists in request", shown);
