@@ -139,7 +139,7 @@ static enum rf_status compute(struct run *run, struct rf_error *err)
     struct rf_shape *shapes = calloc(n, sizeof *shapes);
     const void **in = calloc(n, sizeof *in);
     enum rf_status rc = shapes && in ? RF_OK : rf_fail_nomem(err, "inputs", n * sizeof *shapes);
-    for (size_t i = 0; !rc && i < n; i++) {
+    for (size_t i = 0; shapes && in && i < n; i++) {
         shapes[i] = run->inputs[i].shape;
         in[i] = run->inputs[i].data;
     }

@@ -50,8 +50,8 @@ static enum rf_status add_model(struct srv_server *s, const char *spec,
     if (rc)
         return rc;
     if (srv_models_find(&s->models, m->name)) {
-        rc = rf_fail(err, RF_INVALID, "two models are called '%s'; give one another name: NAME=%s",
-                     m->name, spec ? spec : "PATH");
+        rc = rf_fail(err, RF_INVALID,
+                     "two models are called '%s'; give one another name: NAME=PATH", m->name);
         srv_model_free(m);
         return rc;
     }
@@ -217,16 +217,27 @@ static bool log_as_json(const struct srv_config *config)
            (config->log_format == SRV_LOG_AUTO && !isatty(STDERR_FILENO));
 }
 
-/* For someone at a terminal: a line to paste. */
+/* For someone at a terminal: something to paste. */
 static void print_hint(const struct srv_server *s)
 {
+    const char *at = srv_listener_address(s->listener);
     if (!isatty(STDOUT_FILENO))
         return;
-    printf("\nTry:  curl http://%s/v2/models/%s\n"
-           "      curl http://%s/v2/models/%s/activity\n"
+    if (s->config->args.n == 0 && s->config->models.n == 0)
+        printf("\nTry a hand-drawn 3; the answer holds \"label\":\"3\":\n\n"
+               "curl -s http://%s/infer -d '[\n"
+               "0,0,0,1,1,1,0,0,\n"
+               "0,0,1,1,1,1,0,0,\n"
+               "0,0,0,0,1,1,0,0,\n"
+               "0,0,0,0,1,1,0,0,\n"
+               "0,0,0,0,0,1,1,0,\n"
+               "0,0,0,0,0,1,0,0,\n"
+               "0,0,1,0,1,0,0,0,\n"
+               "0,0,1,1,0,0,0,0]'\n",
+               at);
+    printf("\nWhich neurons were awake:\n\ncurl -s http://%s/v2/models/%s/activity\n\n"
            "Ctrl-C stops.\n\n",
-           srv_listener_address(s->listener), s->default_model->name,
-           srv_listener_address(s->listener), s->default_model->name);
+           at, s->default_model->name);
     fflush(stdout);
 }
 

@@ -85,6 +85,7 @@ bool srv_conn_refuse(struct srv_conn *conn, int status, const char *message)
         return false;
     srv_send_error(conn->fd, status, message);
     atomic_store(&conn->linger, true);
+    shutdown(conn->fd, SHUT_WR);
     return true;
 }
 

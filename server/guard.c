@@ -281,6 +281,7 @@ void srv_guard_check(struct srv_guard *out, const char *method, const char *uri,
     const bool http10 = strcmp(version, "HTTP/1.0") == 0;
     if (!check_version(out, version) || !check_method(out, method))
         return;
+    out->is_http = true;
     if (n_headers > SRV_MAX_HEADERS) {
         deny(out, 431, "more than %d headers", SRV_MAX_HEADERS);
         return;

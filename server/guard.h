@@ -31,7 +31,8 @@ enum srv_method {
 struct srv_guard {
     int status;        /* 0: pass; else answer this, */
     char message[160]; /* with these words, */
-    bool close;        /* and read nothing more from the connection */
+    bool close;        /* and read nothing more from the connection; */
+    bool is_http;      /* the request line is HTTP, so that its headers mean something */
     enum srv_method method;
     bool chunked, has_length, expect_continue;
     uint64_t length;         /* of the body, if has_length */

@@ -36,6 +36,30 @@ struct srv_http {
 
 static void end_of_request(struct srv_request *r);
 
+/* This thread's requests whose headers have not all come. */
+static _Thread_local struct srv_request *reading;
+/* Whether this is a version whose header values lie in its read buffer (see lines_are_sound). */
+static bool values_in_place;
+
+static void start_reading(struct srv_request *r)
+{
+    r->next = reading;
+    if (r->next)
+        r->next->link = &r->next;
+    r->link = &reading;
+    reading = r;
+}
+
+static void end_reading(struct srv_request *r)
+{
+    if (!r->link)
+        return;
+    *r->link = r->next;
+    if (r->next)
+        r->next->link = r->link;
+    r->link = NULL;
+}
+
 /* ---- the reply ---- */
 
 static bool reply_closes(const struct srv_request *r)
@@ -71,6 +95,12 @@ static struct MHD_Response *make_response(struct srv_request *r)
     return response;
 }
 
+static void count_request(const struct srv_request *r)
+{
+    srv_metrics_request(&r->server->metrics, r->match.id, r->guard.method, r->reply.status,
+                        srv_now() - r->start_ns);
+}
+
 static enum MHD_Result send_reply(struct srv_request *r)
 {
     const uint64_t bytes = r->reply.body.len;
@@ -83,6 +113,7 @@ static enum MHD_Result send_reply(struct srv_request *r)
         return MHD_NO;
     }
     r->stage = SRV_STAGE_SENT;
+    count_request(r); /* before the client can know, so that who was answered finds it counted */
     const enum MHD_Result ok =
         MHD_queue_response(r->transport, (unsigned)r->reply.status, response);
     MHD_destroy_response(response);
@@ -94,7 +125,7 @@ static enum MHD_Result reply_now(struct srv_request *r)
 {
     const bool has_body = r->guard.chunked || (r->guard.has_length && r->guard.length > 0);
     r->reply.close |= has_body;
-    atomic_store(&r->conn->linger, has_body);
+    atomic_store(&r->conn->linger, r->reply.close);
     return send_reply(r);
 }
 
@@ -114,6 +145,39 @@ static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const 
                                                      .name_len = name_len,
                                                      .value_len = value ? value_len : 0};
     return MHD_YES;
+}
+
+/*
+ * Whether the header section is what it seems. The library cuts a value at a NUL, takes LF alone
+ * for a line's end, and ends the section at a header without a name, so that the headers behind it
+ * become the next request. Values are read in place: of each CR LF two zero bytes are left behind a
+ * value, and the last value must end right before the blank line.
+ */
+static bool lines_are_sound(const struct srv_request *r, const char *method, const char *version)
+{
+    if (!values_in_place || r->n_headers > SRV_MAX_HEADERS)
+        return true;
+    const char *end_of_last = version + strlen(version);
+    for (size_t i = 0; i < r->n_headers; i++) {
+        end_of_last = r->headers[i].value + r->headers[i].value_len;
+        if (end_of_last[1] != '\0')
+            return false;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->transport, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info && method + info->header_size == end_of_last + sizeof "\r\n\r\n" - 1;
+}
+
+static void run_guard(struct srv_request *r, const char *method, const char *version)
+{
+    srv_guard_check(&r->guard, method, r->uri, version, r->headers, r->n_headers,
+                    r->server->config->max_body);
+    if (lines_are_sound(r, method, version))
+        return;
+    r->guard.status = 400;
+    r->guard.close = true;
+    snprintf(r->guard.message, sizeof r->guard.message,
+             "header lines must have a name, hold no NUL and end with CR LF");
 }
 
 /* Unknown paths, methods and query keys, refused before the body is read. */
@@ -151,9 +215,10 @@ static void check_route(struct srv_request *r)
 static enum MHD_Result begin(struct srv_request *r, const char *method, const char *version)
 {
     const struct srv_config *config = r->server->config;
+    end_reading(r);
     snprintf(r->method, sizeof r->method, "%s", method);
     MHD_get_connection_values_n(r->transport, MHD_HEADER_KIND, collect_header, r);
-    srv_guard_check(&r->guard, method, r->uri, version, r->headers, r->n_headers, config->max_body);
+    run_guard(r, method, version);
     if (r->n_headers > SRV_MAX_HEADERS)
         r->n_headers = SRV_MAX_HEADERS;
     srv_request_identify(r);
@@ -261,11 +326,12 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
     struct srv_conn *conn = connection_of(connection);
     if (!conn)
         return NULL;
-    struct srv_request *r = srv_request_new(http->server, uri);
+    struct srv_request *r = srv_request_new(http->server, uri ? uri : "");
     if (!r)
         return NULL;
     r->transport = connection;
     r->conn = conn;
+    start_reading(r);
     atomic_fetch_add(&http->server->conns.in_flight, 1);
     (void)srv_conn_enter(conn, SRV_CONN_HEADERS, r->start_ns + HEADER_TIMEOUT);
     return r;
@@ -313,12 +379,14 @@ static void log_access(const struct srv_request *r, uint64_t ns)
 static void end_of_request(struct srv_request *r)
 {
     struct srv_server *server = r->server;
+    end_reading(r);
     const uint64_t now = srv_now(), ns = now - r->start_ns;
     if (!r->reply.status && atomic_load(&r->conn->state) == SRV_CONN_EXPIRED)
         r->reply.status = 408; /* by the sweep */
     if (!*r->id)
         srv_request_id_make(r->id);
-    srv_metrics_request(&server->metrics, r->match.id, r->guard.method, r->reply.status, ns);
+    if (r->stage != SRV_STAGE_SENT)
+        count_request(r);
     log_access(r, ns);
     (void)srv_conn_enter(r->conn, SRV_CONN_IDLE, now + server->config->idle_timeout);
     srv_request_free(r);
@@ -343,12 +411,42 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     atomic_fetch_add(&conns->closed, 1);
 }
 
+static bool is_number(const char *text, bool *fits)
+{
+    uint64_t n = 0;
+    const char *p = text;
+    *fits = true;
+    for (; *p >= '0' && *p <= '9'; p++)
+        *fits &= !__builtin_mul_overflow(n, UINT64_C(10), &n) &&
+                 !__builtin_add_overflow(n, (uint64_t)(*p - '0'), &n);
+    return *p == '\0' && p != text;
+}
+
+/* The library answers a Content-Length that is no number twice, without asking us. It logs first,
+ * in the connection's thread: time to answer, and to close the way for its own replies. */
+static void refuse_bad_lengths(void)
+{
+    for (struct srv_request *r = reading; r; r = r->next) {
+        bool fits;
+        const char *length =
+            MHD_lookup_connection_value(r->transport, MHD_HEADER_KIND, "Content-Length");
+        if (!length || (is_number(length, &fits) && fits))
+            continue;
+        r->reply.status = is_number(length, &fits) ? 413 : 400;
+        srv_conn_refuse(r->conn, r->reply.status,
+                        r->reply.status == 413 ? "the body is longer than is taken here"
+                                               : "Content-Length is not a number");
+    }
+}
+
 static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list args)
 {
     char text[256];
     (void)arg;
     vsnprintf(text, sizeof text, fmt, args);
     text[strcspn(text, "\n")] = '\0';
+    if (strstr(fmt, "Content-Length"))
+        refuse_bad_lengths();
     srv_log(SRV_DEBUG, "libmicrohttpd: %s", text);
 }
 
@@ -368,6 +466,7 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
     if (!http)
         return rf_fail_nomem(err, "the HTTP server", sizeof *http);
     http->server = server;
+    values_in_place = strcmp(MHD_get_version(), "0.9.75") == 0;
     MHD_set_panic_func(on_panic, NULL);
     /* The library's limits stand above ours, which answer instead of hanging. Strictness is the
      * guard's: the library's sends two replies to some malformed requests. */

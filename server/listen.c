@@ -2,6 +2,7 @@
 #include "server/listen.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #define SWEEP_MS 100
 #define SWEEPS_A_LOOK 5 /* of them, one looks for peers that have left */
 #define ACCEPTS_A_TURN 64
+#define SETTLE (10 * SRV_MS)
 
 struct lingerer {
     int fd;
@@ -135,9 +137,9 @@ static void wake_up(struct srv_listener *l)
     (void)n;
 }
 
-void srv_listener_linger(void *arg, int fd)
+void srv_listener_linger(void *listener, int fd)
 {
-    struct srv_listener *l = arg;
+    struct srv_listener *l = listener;
     pthread_mutex_lock(&l->lock);
     const bool room = l->n_handed_in < MAX_LINGER;
     if (room)
@@ -236,8 +238,22 @@ static bool accept_some(struct srv_listener *l)
     return false;
 }
 
+/* What had connected is handed over. Closing the port resets whoever connects after the last
+ * accept, so newcomers are ignored first (their next attempt finds the port closed), while
+ * handshakes under way may end. The filter sees a segment from its TCP header on; byte 13 holds the
+ * flags. */
 static void close_port(struct srv_listener *l)
 {
+    struct sock_filter drop_syn[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {.len = sizeof drop_syn / sizeof *drop_syn,
+                                       .filter = drop_syn};
+    setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    srv_sleep(SETTLE);
     while (!accept_some(l))
         ;
     close(l->fd);

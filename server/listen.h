@@ -27,7 +27,7 @@ void srv_listener_close(struct srv_listener *l);
 /* Ends the thread. NULL is fine. */
 void srv_listener_free(struct srv_listener *l);
 
-/* Takes a socket to close once its peer has. `l` is the listener; any thread. */
-void srv_listener_linger(void *l, int fd);
+/* Takes a socket to close once its peer has; any thread. */
+void srv_listener_linger(void *listener, int fd);
 
 #endif

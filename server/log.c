@@ -35,15 +35,16 @@ static void add(struct srv_line *line, const char *bytes, size_t n)
 static void add_quoted(struct srv_line *line, const char *value)
 {
     add(line, "\"", 1);
-    for (size_t i = 0; value[i] && i < MAX_VALUE; i++) {
+    for (size_t i = 0; i < MAX_VALUE && value[i]; i++) {
         const unsigned char c = (unsigned char)value[i];
-        char escaped[8];
+        char escaped[8] = {(char)c};
         if (c == '"' || c == '\\')
-            add(line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\%c", c));
+            snprintf(escaped, sizeof escaped, "\\%c", c);
         else if (c < 0x20 || c == 0x7f)
-            add(line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", c));
-        else
-            add(line, c < 0x80 ? (const char *)&value[i] : "?", 1);
+            snprintf(escaped, sizeof escaped, "\\u%04x", c);
+        else if (c >= 0x80)
+            escaped[0] = '?';
+        add(line, escaped, strlen(escaped));
     }
     /* The tail's room is for this quote even when the value was cut. */
     line->text[line->len++] = '"';
@@ -85,7 +86,7 @@ static bool fits(struct srv_line *line, const char *key, size_t value_bytes)
 static size_t quoted_bytes(const char *value)
 {
     size_t n = 2;
-    for (size_t i = 0; value[i] && i < MAX_VALUE; i++) {
+    for (size_t i = 0; i < MAX_VALUE && value[i]; i++) {
         const unsigned char c = (unsigned char)value[i];
         n += c == '"' || c == '\\' ? 2 : c < 0x20 || c == 0x7f ? 6 : 1;
     }

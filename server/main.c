@@ -1,4 +1,5 @@
 /* rectifier COMMAND ...: finds the command, reads its settings, runs it. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,8 +151,20 @@ static int run_command(const struct srv_command_info *command, int argc, char **
     return command->run(&config);
 }
 
+/* A closed descriptor 0, 1 or 2 would be given to the next socket, and the log written into it. */
+static void open_standard_fds(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_fds();
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("rectifier " RF_VERSION);

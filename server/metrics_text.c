@@ -128,7 +128,7 @@ static void http(struct rf_buf *b, const struct srv_server *server)
     char labels[96];
     http_requests(b, &server->metrics);
     const char *family = "rectifier_http_request_duration_seconds";
-    head(b, family, "histogram", "From the request line to the last byte of the reply.");
+    head(b, family, "histogram", "From the request line to the reply made.");
     for (int r = 0; r < SRV_N_ROUTES; r++) {
         snprintf(labels, sizeof labels, "{route=\"%s\"", srv_routes[r].path);
         histogram(b, family, labels, &server->metrics.duration[r], &srv_latency_buckets);

@@ -112,7 +112,8 @@ enum rf_body srv_body_form(const char *content_type, const char *body, size_t le
     if (len >= 6 && memcmp(body, "\x93NUMPY", 6) == 0)
         return RF_BODY_NPY;
     for (size_t i = 0; i < N_FORMS; i++)
-        if (type == strlen(forms[i].type) && strncasecmp(content_type, forms[i].type, type) == 0)
+        if (type > 0 && type == strlen(forms[i].type) &&
+            strncasecmp(content_type, forms[i].type, type) == 0)
             return forms[i].form;
     return RF_BODY_JSON;
 }

@@ -54,7 +54,7 @@ void srv_request_identify(struct srv_request *r)
 {
     const char *id = srv_request_header(r, "X-Request-Id");
     const char *trace = srv_request_header(r, "traceparent");
-    if (id && srv_request_id_is_sound(id))
+    if (id && r->guard.is_http && srv_request_id_is_sound(id))
         snprintf(r->id, sizeof r->id, "%s", id);
     else
         srv_request_id_make(r->id);

@@ -58,6 +58,7 @@ struct srv_request {
     void *transport; /* the HTTP library's connection */
     struct srv_conn *conn;
     enum srv_stage stage;
+    struct srv_request *next, **link; /* of its thread's requests without all of their headers */
     uint64_t start_ns, received_ns;
 
     char *uri; /* as on the request line */

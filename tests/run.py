@@ -22,6 +22,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
+# These wait more than they compute: started first, they end with the others.
+WAITING = ("test_framing", "test_shutdown", "test_goldens")
 SANITIZER_MARKS = {b"__asan_init": "address", b"__tsan_init": "thread", b"__ubsan_handle": "undefined"}
 
 
@@ -162,7 +164,7 @@ def main():
     parser.add_argument("--e2e", action="store_true", help="the end-to-end tests only")
     parser.add_argument("--filter", default="", metavar="TEXT[,TEXT]",
                         help="only suites whose name contains one of the texts")
-    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("--one", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--report", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -177,6 +179,7 @@ def main():
                  if p.is_file() and not p.suffix and os.access(p, os.X_OK)]
     if options.e2e or both:
         jobs += [(run_e2e, p) for p in sorted((ROOT / "tests" / "e2e").glob("test_*.py"))]
+    jobs.sort(key=lambda job: job[1].stem not in WAITING)
     wanted = options.filter.split(",")
     jobs = [(f, p) for f, p in jobs if any(text in p.stem for text in wanted)]
     outcomes = run_all(jobs, test_environment(build), max(1, options.jobs))

@@ -1,5 +1,6 @@
 """HTTP framing by raw sockets: smuggling, half-sent and oversized requests, limits, slowness."""
 
+import re
 import socket
 import time
 import unittest
@@ -24,8 +25,9 @@ ARRAY = b"[" + b",".join([b"0"] * 64) + b"]"
 LENGTH = b"Content-Length: %d" % len(ARRAY)
 CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(ARRAY), ARRAY)
 
-# name, request bytes, statuses; None: closing without an answer is right, too. What follows the
-# request on the connection must never be served.
+# name, request bytes, statuses. What follows the request on the connection must never be served.
+# With None the library may answer by itself, before our code runs, or just close; its answers to a
+# malformed length are not well formed, so only what they say and that they end is checked.
 REFUSED = [
     ("two lengths that differ", post(b"Content-Length: 5", b"Content-Length: 3", body=b"[1,2]"), {400}),
     ("two equal lengths", post(LENGTH, LENGTH, body=ARRAY), {400}),
@@ -58,22 +60,23 @@ REFUSED = [
     ("length 2^63", post(b"Content-Length: 9223372036854775808"), {400, 413, None}),
     ("two hosts", post(b"Host: b", LENGTH, body=ARRAY), {400}),
     ("no host", post(LENGTH, body=ARRAY, host=None), {400}),
-    ("NUL in a value", post(b"X-A: b\0c", LENGTH, body=ARRAY), {400, None}),
     ("NUL in a name", post(b"X-\0A: b", LENGTH, body=ARRAY), {400, None}),
     ("control byte in a value", post(b"X-A: b\x01c", LENGTH, body=ARRAY), {400, None}),
     ("bare CR in a value", post(b"X-A: b\rContent-Length: 3", LENGTH, body=ARRAY), {400, None}),
     ("space in a name", post(b"X A: b", LENGTH, body=ARRAY), {400, None}),
     ("name without a colon", post(b"Nothing", LENGTH, body=ARRAY), {400, None}),
     ("empty name", post(b": b", LENGTH, body=ARRAY), {400, None}),
+    ("empty name before a hidden request",
+     post(b": b", b"GET /v2/health/live?a:b HTTP/1.1", b"Host: a"), {400, None}),
     ("HTTP/3.0", post(LENGTH, body=ARRAY, version="HTTP/3.0"), {400, 505, None}),
     ("HTTP/1.10", post(LENGTH, body=ARRAY, version="HTTP/1.10"), {400, 505, None}),
     ("http/1.1", post(LENGTH, body=ARRAY, version="http/1.1"), {400, 505, None}),
     ("no version", b"POST /infer\r\nHost: a\r\n\r\n", {400, 505, None}),
     ("version of text", post(LENGTH, body=ARRAY, version="FTP/1.1"), {400, 505, None}),
     ("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 405, 501, 505, None}),
-    ("TLS hello", bytes.fromhex("16030100a5010000a10303") + bytes(160), {400, 505, None}),
+    ("TLS hello", bytes.fromhex("16030100a5010000a10303") + bytes(160) + b"\r\n\r\n",
+     {400, 505, None}),
     ("binary", bytes(range(256)) * 4 + b"\r\n\r\n", {400, 405, 501, 505, None}),
-    ("empty lines only", b"\r\n" * 4, {400, None}),
     ("chunk size not hexadecimal", post(b"Transfer-Encoding: chunked", body=b"zz\r\nabc\r\n0\r\n\r\n"),
      {400, None}),
     ("chunk size negative", post(b"Transfer-Encoding: chunked", body=b"-1\r\nabc\r\n0\r\n\r\n"), {400, None}),
@@ -88,26 +91,31 @@ REFUSED = [
 
 
 class Framing(support.ServerTest):
-    def replies_to(self, data):
-        """All replies until the server closes; reading goes on though sending may fail."""
-        with self.server.wire() as w:
-            w.try_send(data)
-            try:
-                w.sock.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-            return w.until_closed()
-
     def test_refused(self):
         for name, request, statuses in REFUSED:
-            with self.subTest(name):
-                replies = self.replies_to(request + SMUGGLED)
-                self.assertLessEqual(len(replies), 1, replies)
-                self.assertIn(replies[0].status if replies else None, statuses, replies)
-                for reply in replies:
-                    self.assertNotEqual(reply.header("X-Request-Id"), "smuggled")
-                    self.assertEqual((reply.header("Connection") or "").lower(), "close")
+            with self.subTest(name), self.server.wire() as w:
+                w.try_send(request + SMUGGLED)  # may fail on the way; what was answered counts
+                if None in statuses:
+                    self.library_answer(w, statuses)
+                else:
+                    self.our_answer(w, statuses)
                 support.assert_serves(self, self.server)
+
+    def our_answer(self, w, statuses):
+        reply = w.final()
+        self.assertIsNotNone(reply)
+        self.assertIn(reply.status, statuses, reply)
+        self.assert_error(reply, reply.status)
+        self.assertEqual((reply.header("Connection") or "").lower(), "close")
+        self.assertNotEqual(reply.header("X-Request-Id"), "smuggled")
+        self.assertIsNone(w.final(), "a second answer")
+
+    def library_answer(self, w, statuses):
+        self.assertTrue(w.wait_closed(WAIT), "neither an answer's end nor a close")
+        codes = {int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3}) ", w.buffer)}
+        self.assertLessEqual(codes, statuses, w.buffer)
+        self.assertNotIn(b'"live"', w.buffer)
+        self.assertNotIn(b"smuggled", w.buffer)
 
     def test_client_that_keeps_its_side_open(self):
         """The refusal arrives, and the connection ends, though the client neither closes nor reads."""
