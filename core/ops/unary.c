@@ -18,6 +18,8 @@ static enum rf_status activation(struct rf_prepare *p, struct rf_epilogue *e, en
     e->kind = p->node->op->kind;
     rf_epilogue_scalars(e, a_name ? rf_attr_float(p, a_name, a) : a,
                         b_name ? rf_attr_float(p, b_name, b) : b);
+    if (unary == RF_UNARY_Celu && e->own[0] == 0)
+        return rf_prepare_fail(p, RF_INVALID, "alpha is 0, and x / alpha undefined");
     return p->status;
 }
 

@@ -63,6 +63,19 @@ START_TEST(attributes_of_the_wrong_type_are_errors)
 }
 END_TEST
 
+START_TEST(a_celu_needs_an_alpha)
+{
+    struct rf_graph *const g = test_graph();
+    struct rf_node *node;
+    const rf_value_id x = test_input(g, SHAPE(1, 4));
+    const rf_value_id y = test_op(g, "Celu", "celu", &x, 1, &node);
+
+    ck_assert_int_eq(rf_node_set_float(g, node, "alpha", 0, NULL), RF_OK);
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    refused(g, RF_INVALID, "node celu (Celu): alpha is 0");
+}
+END_TEST
+
 START_TEST(cycles_are_refused)
 {
     struct rf_graph *const g = test_graph();
@@ -294,6 +307,7 @@ int main(void)
     tcase_add_test(tc, unknown_operators_are_named);
     tcase_add_test(tc, unread_attributes_are_errors);
     tcase_add_test(tc, attributes_of_the_wrong_type_are_errors);
+    tcase_add_test(tc, a_celu_needs_an_alpha);
     tcase_add_test(tc, cycles_are_refused);
     tcase_add_test(tc, values_without_a_producer_are_refused);
     tcase_add_test(tc, values_have_one_producer);
