@@ -159,7 +159,7 @@ asan: deps test-deps ## the tests under AddressSanitizer and UndefinedBehaviorSa
 tsan: deps test-deps ## the tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
 
-image: ## build the container image rectifier:$(VERSION)
+image: ## build the container image
 	docker build -t rectifier:$(VERSION) .
 
 install: all ## install the program, the library and its headers under PREFIX
@@ -181,9 +181,10 @@ help: ## this list
 # Installs what is missing of the packages named, where that is possible.
 deps:
 	$(Q)deploy/packages.sh $(PACKAGES)
-test-deps:
+# One after the other, whatever -j says: two apt-gets would meet at the same lock.
+test-deps: | deps
 	$(Q)deploy/packages.sh $(TEST_PACKAGES)
-lint-deps:
+lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
 .PHONY: all run test tests campaign lint format asan tsan image install clean help deps test-deps lint-deps FORCE

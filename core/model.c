@@ -252,27 +252,34 @@ static enum rf_status declare_io(struct rf_model *model, const struct rf_tensor 
     return RF_OK;
 }
 
+static bool is_taken(const struct rf_model *model, const char *name, size_t n_before)
+{
+    for (size_t i = 0; i < n_before; i++)
+        if (!strcmp(model->layers[i].name, name))
+            return true;
+    return false;
+}
+
 /* A name fit to show: of bounded length, without control bytes, not used before. */
 static const char *layer_name(struct rf_model *model, const struct rf_node *node, size_t n_before)
 {
-    char name[RF_MAX_NAME + 1];
-    int copies = 1;
+    char base[RF_MAX_NAME + 1], name[RF_MAX_NAME + 1];
 
     if (*node->name)
-        snprintf(name, sizeof(name), "%s", node->name);
+        snprintf(base, sizeof(base), "%s", node->name);
     else
-        snprintf(name, sizeof(name), "%s_%zu", node->op->name, n_before);
-    for (char *c = name; *c; c++)
+        snprintf(base, sizeof(base), "%s_%zu", node->op->name, n_before);
+    for (char *c = base; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
-    for (size_t i = 0; i < n_before; i++) {
-        const char *const other = model->layers[i].name;
-        const size_t n = strlen(name);
+    snprintf(name, sizeof(name), "%s", base);
+    for (size_t copy = 2; is_taken(model, name, n_before); copy++) {
+        char suffix[24];
+        const int n = snprintf(suffix, sizeof(suffix), "#%zu", copy);
 
-        copies += !strncmp(other, name, n) && (other[n] == '\0' || other[n] == '#');
+        snprintf(name, sizeof(name), "%.*s%s", RF_MAX_NAME - n, base, suffix);
     }
-    return copies == 1 ? rf_arena_strdup(&model->graph->arena, name)
-                       : rf_arena_printf(&model->graph->arena, "%s#%d", name, copies);
+    return rf_arena_strdup(&model->graph->arena, name);
 }
 
 static enum rf_status add_layer(struct rf_model *model, size_t node_index,

@@ -156,6 +156,13 @@ enum rf_status rf_infer_fail(struct rf_infer *x, enum rf_status status, const ch
     return rf_fail(x->err, status, "%s", text);
 }
 
+int64_t rf_cost(int64_t a, int64_t b)
+{
+    int64_t product;
+
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
 enum rf_status rf_infer_same(const void *state, struct rf_infer *x)
 {
     (void)state;

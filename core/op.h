@@ -72,6 +72,8 @@ struct rf_infer {
 
 enum rf_status rf_infer_fail(struct rf_infer *x, enum rf_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Saturating product of what is not negative: costs only steer, they must not overflow. */
+int64_t rf_cost(int64_t a, int64_t b);
 /* Output 0 has input 0's shape and type. */
 enum rf_status rf_infer_same(const void *state, struct rf_infer *x);
 

@@ -126,10 +126,10 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
         return rf_fail_nomem(err, "inputs and outputs", io->n_outputs * sizeof *run->outputs);
     struct srv_cpus cpus;
     srv_cpus_read(&cpus);
-    /* This thread leads and joins in, so that the pool needs one fewer. */
+    /* This thread leads and joins in, but parts are counted by the pool's threads. */
     const int threads = config->threads ? (int)config->threads : cpus.threads;
     if (threads > 1)
-        rc = rf_pool_new(&run->pool, threads - 1, err);
+        rc = rf_pool_new(&run->pool, threads, err);
     return rc ? rc : rf_session_new(&run->session, run->model->model, run->pool, err);
 }
 

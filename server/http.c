@@ -462,6 +462,9 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
                               struct rf_error *err)
 {
     const struct srv_config *config = server->config;
+    const uint64_t slowest = config->idle_timeout > config->request_timeout
+                                 ? config->idle_timeout
+                                 : config->request_timeout;
     struct srv_http *http = calloc(1, sizeof *http);
     if (!http)
         return rf_fail_nomem(err, "the HTTP server", sizeof *http);
@@ -477,7 +480,7 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_THREAD_STACK_SIZE,
         (size_t)THREAD_STACK, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(config->max_connections + 64 * config->http_threads),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(config->idle_timeout / SRV_SECOND + 5),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(slowest / SRV_SECOND + 5),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)(CONNECTION_MEMORY / 2),
         MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, http,

@@ -128,8 +128,15 @@ static enum srv_result decode_and_run(struct srv_request *r)
         srv_reply_failure(r, &err);
         return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
     }
-    const enum srv_result result = run_decoded(r, &request);
+    enum srv_result result = run_decoded(r, &request);
     rf_infer_request_release(&request);
+    srv_request_drop_body(r);
+    if (!srv_request_hold_reply(r)) {
+        rf_buf_release(&r->reply.body);
+        rf_buf_init(&r->reply.body, r->server->reply_limit);
+        srv_reply_error(r, 503, "no memory is left for the reply: too many wait to be read");
+        result = SRV_RESULT_SHED;
+    }
     return result;
 }
 

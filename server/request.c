@@ -37,10 +37,9 @@ void srv_request_free(struct srv_request *r)
 {
     if (!r)
         return;
-    if (r->body_cap)
-        srv_budget_give(&r->server->budget, r->body_cap);
+    srv_request_drop_body(r);
+    srv_budget_give(&r->server->budget, r->reply_held);
     rf_buf_release(&r->reply.body);
-    free(r->body);
     free(r->uri);
     free(r);
 }
@@ -83,13 +82,21 @@ static bool grow_body(struct srv_request *r, size_t need)
     return true;
 }
 
-static void drop_body(struct srv_request *r)
+void srv_request_drop_body(struct srv_request *r)
 {
     srv_budget_give(&r->server->budget, r->body_cap);
     free(r->body);
     r->body = NULL;
     r->body_len = r->body_cap = 0;
-    r->no_memory = true;
+}
+
+bool srv_request_hold_reply(struct srv_request *r)
+{
+    const size_t bytes = r->reply.body.cap;
+    if (!srv_budget_take(&r->server->budget, bytes))
+        return false;
+    r->reply_held = bytes;
+    return true;
 }
 
 enum srv_take srv_request_take(struct srv_request *r, const char *bytes, size_t n)
@@ -102,7 +109,8 @@ enum srv_take srv_request_take(struct srv_request *r, const char *bytes, size_t 
         return SRV_TAKE_TOO_LONG;
     if (!r->no_memory && r->body_len + n > r->body_cap && !grow_body(r, r->body_len + n)) {
         r->discarded = have;
-        drop_body(r);
+        srv_request_drop_body(r);
+        r->no_memory = true;
     }
     if (r->no_memory) {
         r->discarded += n;

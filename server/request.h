@@ -72,7 +72,8 @@ struct srv_request {
 
     char *body;
     size_t body_len, body_cap, discarded, n_pieces;
-    bool no_memory; /* the budget for bodies was used up */
+    size_t reply_held; /* bytes of the reply, in the budget */
+    bool no_memory;    /* the budget for bodies was used up */
 
     struct srv_job job;
     struct srv_reply reply;
@@ -80,6 +81,10 @@ struct srv_request {
 
 struct srv_request *srv_request_new(struct srv_server *server, const char *uri);
 void srv_request_free(struct srv_request *r);
+/* Gives the body's memory back, once nothing reads it any more. */
+void srv_request_drop_body(struct srv_request *r);
+/* Counts the reply's bytes, which may wait for a slow reader; false when the budget is used up. */
+bool srv_request_hold_reply(struct srv_request *r);
 
 const char *srv_request_header(const struct srv_request *r, const char *name);
 /* Takes over the client's request id and trace, or makes an id. */

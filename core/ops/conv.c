@@ -139,7 +139,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     const size_t positions = (size_t)(outputs / s->out_channels);
     const size_t taps = (size_t)(s->window.kernel_h * s->window.kernel_w);
 
-    x->cost = s->depthwise ? x->macs * 8 : x->macs;
+    x->cost = s->depthwise ? rf_cost(x->macs, 8) : x->macs;
     if (s->depthwise) {
         x->scratch = taps * sizeof(float *);
         x->max_parts = positions / 16 + 1;

@@ -110,7 +110,10 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
                              rf_shape_text(&a->shape, text, sizeof(text)));
     x->out[0]->dtype = RF_F32;
     x->out[0]->shape = (struct rf_shape){.rank = 2, .dim = {a->shape.dim[0], (int64_t)s->n_out}};
-    x->macs = x->cost = a->shape.dim[0] * features * (int64_t)s->n_out;
+    if (a->shape.dim[0] > INT32_MAX)
+        return rf_infer_fail(x, RF_LIMIT, "%lld rows, at most %d fit a product",
+                             (long long)a->shape.dim[0], INT32_MAX);
+    x->macs = x->cost = rf_cost(rf_cost(a->shape.dim[0], features), (int64_t)s->n_out);
     x->max_parts = (s->n_out + COLUMNS - 1) / COLUMNS;
     /* Where pixels turn out to be padded, their rows are copied together first. */
     if (a->shape.rank > 2)

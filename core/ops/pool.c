@@ -57,8 +57,8 @@ static enum rf_status infer_window(const void *state, struct rf_infer *x)
         return rc;
     x->halo_value = s->max ? -INFINITY : 0;
     x->scratch = taps * sizeof(float *);
-    x->cost = rf_numel(&x->out[0]->shape) * (int64_t)taps * 4;
-    x->max_parts = (size_t)(x->out[0]->shape.dim[0] * (x->cost / 65536 + 1));
+    x->cost = rf_cost(rf_cost(rf_numel(&x->out[0]->shape), (int64_t)taps), 4);
+    x->max_parts = (size_t)rf_cost(x->out[0]->shape.dim[0], x->cost / 65536 + 1);
     x->algorithm = "window";
     return RF_OK;
 }
@@ -167,7 +167,7 @@ static enum rf_status infer_shares(const void *state, struct rf_infer *x)
     /* Pointers to a row's pixels or to the rows' results, and these results. */
     x->scratch =
         (size_t)(h > w ? h : w) * sizeof(float *) + (size_t)(h * in->dim[1]) * sizeof(float);
-    x->cost = rf_numel(in) * 4;
+    x->cost = rf_cost(rf_numel(in), 4);
     x->max_parts = (size_t)(in->dim[0] * s->out_h * s->out_w);
     x->algorithm = "share";
     return RF_OK;

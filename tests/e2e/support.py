@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import platform
 import random
 import shutil
 import signal
@@ -299,3 +300,26 @@ def infer_offline(test, folder, model, data, *args, env=None):
     for report in REPORTS:
         test.assertNotIn(report, done.stderr)
     return {p.name[:-4]: tensors.npy_read(p) for p in sorted(out.glob("*.npy"))}, done.stdout
+
+
+BLAS_CORE = {"base": "Nehalem", "avx2": "Haswell", "avx512": "SkylakeX"}
+NEEDS = {"base": set(), "avx2": {"avx2", "fma"},
+         "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}}
+
+
+def cpu_flags():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("flags"):
+            return set(line.split(":", 1)[1].split())
+    return set()
+
+
+def isa_environment(test, isa):
+    """Environment that caps our kernels and OpenBLAS's; skips the test where the CPU cannot run them."""
+    if platform.machine() == "x86_64":
+        missing = NEEDS[isa] - cpu_flags()
+        if missing:
+            test.skipTest(f"this CPU lacks {' '.join(sorted(missing))}")
+    elif isa != "base":
+        test.skipTest(f"{isa} is an x86-64 instruction set")
+    return {"RECTIFIER_ISA": isa, "OPENBLAS_CORETYPE": BLAS_CORE[isa]}

@@ -15,7 +15,7 @@ BATCHES = (8, 32, 21, 64)
 
 
 class Concurrent(unittest.TestCase):
-    def hammer(self, core):
+    def hammer(self, isa):
         digits = support.Digits.get()
         wrong, lock = [], threading.Lock()
 
@@ -31,18 +31,18 @@ class Concurrent(unittest.TestCase):
                         with lock:
                             wrong.append(f"request {i} of client {k}: {reply.status} {problem}")
 
-        with support.Server("--threads", "4", env={"OPENBLAS_CORETYPE": core}) as server:
+        with support.Server("--threads", "4", env=support.isa_environment(self, isa)) as server:
             support.in_threads(CLIENTS, work)
         self.assertEqual(wrong[:5], [], f"{len(wrong)} of {CLIENTS * ROUNDS} answers are wrong")
 
-    def test_haswell_kernels(self):
-        self.hammer("Haswell")
+    def test_base(self):
+        self.hammer("base")
 
-    def test_nehalem_kernels(self):
-        self.hammer("Nehalem")
+    def test_avx2(self):
+        self.hammer("avx2")
 
-    def test_skylake_kernels(self):
-        self.hammer("SkylakeX")
+    def test_avx512(self):
+        self.hammer("avx512")
 
 
 if __name__ == "__main__":

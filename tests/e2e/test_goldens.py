@@ -2,24 +2,13 @@
 
 import concurrent.futures
 import pathlib
-import platform
 import unittest
 
 import support
 import tensors
 
-BLAS_CORE = {"base": "Nehalem", "avx2": "Haswell", "avx512": "SkylakeX"}
-NEEDS = {"base": set(), "avx2": {"avx2", "fma"},
-         "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}}
 WORKERS = 2
 GROUP = 40  # networks in one server
-
-
-def cpu_flags():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("flags"):
-            return set(line.split(":", 1)[1].split())
-    return set()
 
 
 class Golden:
@@ -62,19 +51,8 @@ class Goldens(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.__exit__()
 
-    def environment_for(self, isa):
-        """Skips the test where the CPU cannot run this instruction set."""
-        if platform.machine() == "x86_64":
-            missing = NEEDS[isa] - cpu_flags()
-            if missing:
-                self.skipTest(f"this CPU lacks {' '.join(sorted(missing))}")
-        elif isa != "base":
-            self.skipTest(f"{isa} is an x86-64 instruction set")
-        self.assertGreater(len(self.goldens), 8)
-        return {"RECTIFIER_ISA": isa, "OPENBLAS_CORETYPE": BLAS_CORE[isa]}
-
     def offline(self, isa):
-        env = self.environment_for(isa)
+        env = support.isa_environment(self, isa)
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             results = list(pool.map(lambda g: self.attempt(g, env), self.goldens))
         for golden, problems in zip(self.goldens, results):
@@ -135,7 +113,7 @@ class Goldens(unittest.TestCase):
         return problems
 
     def served(self, isa):
-        env = self.environment_for(isa)
+        env = support.isa_environment(self, isa)
         groups = [self.goldens[i : i + GROUP] for i in range(0, len(self.goldens), GROUP)]
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             for found in pool.map(lambda g: self.serve_group(g, env), groups):

@@ -228,6 +228,35 @@ START_TEST(warm_up_does_not_count)
 }
 END_TEST
 
+/* Names that look like the suffix of another, and names as long as names may be, stay apart. */
+START_TEST(layer_names_are_unique)
+{
+    char longest[RF_MAX_NAME + 1];
+    const char *const names[] = {"a#2", "a", "a", "a", longest, longest, "a\nb"};
+    const char *const want[] = {"a#2", "a", "a#3", "a#4", longest, NULL, "a?b"};
+    struct rf_graph *const g = test_graph();
+    rf_value_id y = test_input(g, SHAPE(1, 4));
+    struct rf_activity *a;
+
+    memset(longest, 'n', RF_MAX_NAME);
+    longest[RF_MAX_NAME] = '\0';
+    for (size_t i = 0; i < 7; i++)
+        y = test_op(g, "Relu", names[i], &y, 1, NULL);
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    struct rf_model *const model = test_model(g, NULL);
+    ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
+    for (size_t i = 0; i < 7; i++) {
+        ck_assert_uint_le(strlen(a->layers[i].name), RF_MAX_NAME);
+        if (want[i])
+            ck_assert_str_eq(a->layers[i].name, want[i]);
+        for (size_t k = 0; k < i; k++)
+            ck_assert_str_ne(a->layers[i].name, a->layers[k].name);
+    }
+    rf_activity_free(a);
+    rf_model_unref(model);
+}
+END_TEST
+
 START_TEST(off_counts_nothing)
 {
     const struct rf_model_options off = {.activity = RF_ACTIVITY_OFF};
@@ -371,6 +400,7 @@ int main(void)
     tcase_add_loop_test(tc, counts_equal_a_recount, 0, N_ACTS * RF_N_ISA);
     tcase_add_loop_test(tc, non_finite_values_are_counted_apart, 0, N_ACTS * RF_N_ISA);
     tcase_add_test(tc, warm_up_does_not_count);
+    tcase_add_test(tc, layer_names_are_unique);
     tcase_add_test(tc, off_counts_nothing);
     tcase_add_test(tc, a_doctored_bias_is_found);
     tcase_add_test(tc, nothing_is_lost_between_threads);
