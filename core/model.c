@@ -260,6 +260,20 @@ static bool is_taken(const struct rf_model *model, const char *name, size_t n_be
     return false;
 }
 
+/* Earlier layers called `base`, alone or with a suffix. */
+static size_t count_like(const struct rf_model *model, const char *base, size_t n_before)
+{
+    const size_t length = strlen(base);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_before; i++) {
+        const char *const name = model->layers[i].name;
+
+        n += !strncmp(name, base, length) && (name[length] == '\0' || name[length] == '#');
+    }
+    return n;
+}
+
 /* A name fit to show: of bounded length, without control bytes, not used before. */
 static const char *layer_name(struct rf_model *model, const struct rf_node *node, size_t n_before)
 {
@@ -273,7 +287,9 @@ static const char *layer_name(struct rf_model *model, const struct rf_node *node
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
     snprintf(name, sizeof(name), "%s", base);
-    for (size_t copy = 2; is_taken(model, name, n_before); copy++) {
+    /* As many copies as there are names alike: the search is over at once, or nearly so. */
+    for (size_t copy = 1 + count_like(model, base, n_before); is_taken(model, name, n_before);
+         copy++) {
         char suffix[24];
         const int n = snprintf(suffix, sizeof(suffix), "#%zu", copy);
 
