@@ -71,8 +71,8 @@ enum rf_status rf_graph_value(struct rf_graph *g, const char *name, rf_value_id 
         return rc;
     if (!copy)
         return rf_fail_nomem(err, "value name", strlen(name));
-    g->values[g->n_values] =
-        (struct rf_value){.name = copy, .dtype = RF_F32, .shape.rank = -1, .producer = -1};
+    g->values[g->n_values] = (struct rf_value){
+        .name = copy, .dtype = RF_F32, .shape.rank = -1, .producer = -1, .twin = RF_NO_VALUE};
     *id = (rf_value_id)g->n_values++;
     return RF_OK;
 }
@@ -157,6 +157,8 @@ enum rf_status rf_graph_node(struct rf_graph *g, const char *op_type, const char
     const struct rf_op *const op = rf_op_find(op_type, g->opset);
     enum rf_status rc = check_node(g, op, op_type, name, in, n_in, n_out, err);
 
+    if (!rc && g->n_nodes >= RF_MAX_NODES)
+        rc = rf_fail(err, RF_LIMIT, "graph: more than %d nodes", RF_MAX_NODES);
     if (!rc)
         rc = grow((void **)&g->nodes, g->n_nodes, &g->cap_nodes, sizeof(*g->nodes), err);
     if (rc)
@@ -169,6 +171,7 @@ enum rf_status rf_graph_node(struct rf_graph *g, const char *op_type, const char
     if (!n || !ids || !copy)
         return rf_fail_nomem(err, name, sizeof(*n));
     *n = (struct rf_node){.name = copy,
+                          .base = op,
                           .op = op,
                           .n_in = n_in,
                           .n_out = n_out,
@@ -278,6 +281,26 @@ enum rf_status rf_node_set_floats(struct rf_graph *g, struct rf_node *node, cons
                     (struct rf_attr){.type = RF_ATTR_FLOATS, .n = n, .as.floats = copy}, err);
 }
 
+enum rf_status rf_node_set_tensor(struct rf_graph *g, struct rf_node *node, const char *attr,
+                                  rf_value_id constant, struct rf_error *err)
+{
+    return add_attr(g, node, attr, (struct rf_attr){.type = RF_ATTR_TENSOR, .as.tensor = constant},
+                    err);
+}
+
+const struct rf_attr *rf_node_attr(const struct rf_node *node, const char *name)
+{
+    for (const struct rf_attr *a = node->attrs; a; a = a->next)
+        if (!strcmp(a->name, name))
+            return a;
+    return NULL;
+}
+
+void rf_node_become(struct rf_node *node, const char *op_type)
+{
+    node->base = node->op = rf_op_find(op_type, RF_NEWEST_OPSET);
+}
+
 /* ---- order ------------------------------------------------------------------------------------
  */
 
@@ -287,6 +310,7 @@ void rf_graph_tidy(struct rf_graph *g)
 
     for (size_t i = 0; i < g->n_values; i++) {
         g->values[i].n_uses = 0;
+        g->values[i].reader = NULL;
         g->values[i].producer = -1;
     }
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -294,11 +318,14 @@ void rf_graph_tidy(struct rf_graph *g)
             g->nodes[kept++] = g->nodes[i];
     g->n_nodes = kept;
     for (size_t i = 0; i < kept; i++) {
-        const struct rf_node *const n = g->nodes[i];
+        struct rf_node *const n = g->nodes[i];
 
-        for (int k = 0; k < n->n_in; k++)
-            if (n->in[k] != RF_NO_VALUE)
-                g->values[n->in[k]].n_uses++;
+        for (int k = 0; k < n->n_in; k++) {
+            if (n->in[k] == RF_NO_VALUE)
+                continue;
+            g->values[n->in[k]].n_uses++;
+            g->values[n->in[k]].reader = n;
+        }
         for (int k = 0; k < n->n_out; k++)
             g->values[n->out[k]].producer = (int32_t)i;
     }
@@ -371,7 +398,7 @@ enum rf_status rf_graph_sort(struct rf_graph *g, struct rf_error *err)
         else if (!v->is_input && !v->constant)
             rc = rf_fail(err, RF_FORMAT, "nothing produces output %s", v->name);
     }
-    if (!rc && n_order) {
+    if (!rc) {
         memcpy(g->nodes, order, n_order * sizeof(*order));
         g->n_nodes = n_order;
         rf_graph_tidy(g);

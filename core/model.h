@@ -15,7 +15,6 @@
 struct rf_model {
     atomic_int refs;
     struct rf_graph *graph;
-    void **states; /* one a node */
     struct rf_io *inputs, *outputs;
     size_t n_outputs;
     struct rf_layer *layers;
@@ -33,8 +32,12 @@ struct rf_model {
     struct rf_channel_activity *retired;
 };
 
-/* Checks the shapes against the model's inputs and hands out the plan for them, made if need be. */
-enum rf_status rf_model_plan(struct rf_model *model, const struct rf_shape *shapes, size_t n,
+/* Fills inputs, outputs and activation layers (core/describe.c). `nominal`: of the inputs. */
+enum rf_status rf_model_describe(struct rf_model *model, const struct rf_shape *nominal,
+                                 struct rf_error *err) RF_CHECKED;
+
+/* Checks n inputs against the model's and hands out the plan for them, made if need be. */
+enum rf_status rf_model_plan(struct rf_model *model, const struct rf_given *given, size_t n,
                              struct rf_plan **out, struct rf_error *err) RF_CHECKED;
 
 /* Adds `from` to `to`, n channels. */

@@ -71,6 +71,13 @@ const int64_t *rf_attr_ints(struct rf_prepare *p, const char *name, size_t *n, i
     return a->as.ints;
 }
 
+const struct rf_value *rf_attr_tensor(struct rf_prepare *p, const char *name)
+{
+    const struct rf_attr *const a = find(p, name, RF_ATTR_TENSOR);
+
+    return a ? &p->graph->values[a->as.tensor] : NULL;
+}
+
 const struct rf_value *rf_prepare_in(const struct rf_prepare *p, int i)
 {
     if (i >= p->node->n_in || p->node->in[i] == RF_NO_VALUE)
@@ -154,6 +161,53 @@ enum rf_status rf_infer_fail(struct rf_infer *x, enum rf_status status, const ch
     describe(x->node, fmt, ap, text, sizeof(text));
     va_end(ap);
     return rf_fail(x->err, status, "%s", text);
+}
+
+enum rf_status rf_infer_dtype(struct rf_infer *x, int i, uint32_t dtypes)
+{
+    if (!x->in[i] || dtypes >> x->in[i]->dtype & 1)
+        return RF_OK;
+    return rf_infer_fail(x, RF_UNSUPPORTED, "input %d is %s, which is not offered", i,
+                         rf_dtype_name(x->in[i]->dtype));
+}
+
+size_t rf_tensor_ints(const struct rf_tensor *t, int64_t *v, size_t max)
+{
+    const size_t n = t ? (size_t)rf_numel(&t->shape) : 0;
+
+    for (size_t i = 0; i < n && i < max; i++)
+        v[i] = t->dtype == RF_I32 ? ((const int32_t *)t->data)[i] : ((const int64_t *)t->data)[i];
+    return n;
+}
+
+enum rf_status rf_infer_ints(struct rf_infer *x, int i, const char *what, int64_t *v, size_t max,
+                             size_t *n)
+{
+    const struct rf_tensor *const t = x->in[i];
+    char text[RF_SHAPE_TEXT];
+
+    *n = 0;
+    if (!t)
+        return RF_OK;
+    if (t->dtype != RF_I64 && t->dtype != RF_I32)
+        return rf_infer_fail(x, RF_UNSUPPORTED, "%s is %s, expected INT64", what,
+                             rf_dtype_name(t->dtype));
+    if (t->shape.rank > 1 || (size_t)rf_numel(&t->shape) > max)
+        return rf_infer_fail(x, RF_SHAPE, "%s has shape %s, expected at most %zu elements", what,
+                             rf_shape_text(&t->shape, text, sizeof(text)), max);
+    if (!t->data && rf_numel(&t->shape))
+        return rf_infer_fail(x, RF_UNSUPPORTED, "%s is only known in a run", what);
+    *n = rf_tensor_ints(t, v, max);
+    return RF_OK;
+}
+
+enum rf_status rf_infer_axis(struct rf_infer *x, int64_t axis, int rank, int *out)
+{
+    if (axis < -rank || axis >= rank)
+        return rf_infer_fail(x, RF_SHAPE, "axis %lld lies outside of rank %d", (long long)axis,
+                             rank);
+    *out = (int)(axis < 0 ? axis + rank : axis);
+    return RF_OK;
 }
 
 int64_t rf_cost(int64_t a, int64_t b)

@@ -3,70 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/infer.h"
 #include "core/memory.h"
 #include "core/model.h"
 
 /* Work below this many multiply-accumulates (about 0.1 ms) is not worth waking a thread for. */
 #define COST_OF_A_PART 4000000
 #define MAX_PARTS 256
-
-/* ---- shapes ------------------------------------------------------------------------------------
- */
-
-static void start_tensors(const struct rf_graph *g, const struct rf_shape *inputs,
-                          struct rf_tensor *tensors)
-{
-    for (size_t i = 0; i < g->n_values; i++) {
-        const struct rf_value *const v = &g->values[i];
-
-        tensors[i] = (struct rf_tensor){
-            .dtype = v->dtype, .layout = v->layout, .shape = v->shape, .data = v->constant};
-    }
-    for (size_t i = 0; i < g->n_inputs; i++)
-        tensors[g->inputs[i]].shape = inputs[i];
-}
-
-static enum rf_status infer_node(const struct rf_node *node, const void *state,
-                                 struct rf_tensor *tensors, struct rf_infer *x,
-                                 struct rf_error *err)
-{
-    *x = (struct rf_infer){.node = node, .err = err};
-    for (int k = 0; k < node->n_in; k++)
-        x->in[k] = node->in[k] == RF_NO_VALUE ? NULL : &tensors[node->in[k]];
-    for (int k = 0; k < node->n_out; k++)
-        x->out[k] = &tensors[node->out[k]];
-    const enum rf_status rc = node->op->infer(state, x);
-    if (rc)
-        return rc;
-    for (int k = 0; k < node->n_out; k++) {
-        const struct rf_shape *const shape = &x->out[k]->shape;
-        char text[RF_SHAPE_TEXT];
-        int64_t n;
-
-        if (!rf_shape_numel(shape, &n) || n > INT64_MAX / 16)
-            return rf_infer_fail(x, RF_LIMIT, "output of shape %s is too large",
-                                 rf_shape_text(shape, text, sizeof(text)));
-    }
-    return RF_OK;
-}
-
-enum rf_status rf_infer_graph(const struct rf_model *model, const struct rf_shape *inputs,
-                              struct rf_tensor *tensors, struct rf_infer *wishes,
-                              struct rf_error *err)
-{
-    const struct rf_graph *const g = model->graph;
-    struct rf_infer once;
-
-    start_tensors(g, inputs, tensors);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const enum rf_status rc =
-            infer_node(g->nodes[i], model->states[i], tensors, wishes ? &wishes[i] : &once, err);
-
-        if (rc)
-            return rc;
-    }
-    return RF_OK;
-}
+#define MAX_KNOWN_BYTES ((size_t)64 << 20)
 
 /* ---- memory ------------------------------------------------------------------------------------
  */
@@ -84,6 +28,13 @@ struct layout {
     size_t *before; /* bytes in front of pixel (0, 0) */
 };
 
+static rf_value_id root_of(const struct layout *m, rf_value_id v)
+{
+    while (m->root[v] != v)
+        v = m->root[v];
+    return v;
+}
+
 static void find_last_uses(struct layout *m)
 {
     const uint32_t end = (uint32_t)m->g->n_nodes;
@@ -99,7 +50,7 @@ static void find_last_uses(struct layout *m)
 
 static void join(struct layout *m, rf_value_id out, rf_value_id in)
 {
-    const rf_value_id root = m->root[in];
+    const rf_value_id root = root_of(m, in);
 
     m->root[out] = root;
     if (m->last[root] < m->last[out])
@@ -116,14 +67,14 @@ static bool same_geometry(const struct rf_tensor *a, const struct rf_tensor *b)
 
 static bool can_run_in_place(const struct layout *m, const struct rf_node *node, size_t step)
 {
-    const rf_value_id root = m->root[node->in[0]];
+    const rf_value_id root = root_of(m, node->in[0]);
 
     if (!(node->op->flags & RF_OP_INPLACE) || m->plan->places[root].kind != RF_PLACE_SLAB ||
         m->last[root] != step ||
         !same_geometry(&m->plan->tensors[node->in[0]], &m->plan->tensors[node->out[0]]))
         return false;
     for (int k = 1; k < node->n_in; k++)
-        if (node->in[k] != RF_NO_VALUE && m->root[node->in[k]] == root)
+        if (node->in[k] != RF_NO_VALUE && root_of(m, node->in[k]) == root)
             return false;
     return true;
 }
@@ -133,7 +84,7 @@ static bool can_run_in_place(const struct layout *m, const struct rf_node *node,
 static bool is_view(const struct layout *m, const struct rf_node *node)
 {
     return (node->op->flags & RF_OP_VIEW) &&
-           !(m->plan->places[m->root[node->in[0]]].kind != RF_PLACE_SLAB &&
+           !(m->plan->places[root_of(m, node->in[0])].kind != RF_PLACE_SLAB &&
              m->g->values[node->out[0]].is_output);
 }
 
@@ -143,22 +94,20 @@ static void group_values(struct layout *m)
     for (size_t i = 0; i < m->g->n_nodes; i++) {
         struct rf_node *const node = m->g->nodes[i];
 
-        if (is_view(m, node)) {
+        if (node->known) {
+            m->plan->steps[i].idle = true;
+            for (int k = 0; k < node->n_out; k++)
+                m->plan->places[node->out[k]].kind = RF_PLACE_KNOWN;
+        } else if (is_view(m, node)) {
             join(m, node->out[0], node->in[0]);
-            m->plan->steps[i].is_view = true;
+            m->plan->steps[i].idle = true;
         }
     }
     for (size_t i = 0; i < m->g->n_nodes; i++) {
         const struct rf_node *const node = m->g->nodes[i];
 
-        if (!m->plan->steps[i].is_view && can_run_in_place(m, node, i)) {
-            const rf_value_id out = node->out[0], root = m->root[node->in[0]];
-
-            for (size_t v = 0; v < m->g->n_values; v++) /* views of the output come along */
-                if (m->root[v] == out && (rf_value_id)v != out)
-                    m->root[v] = root;
-            join(m, out, node->in[0]);
-        }
+        if (!m->plan->steps[i].idle && can_run_in_place(m, node, i))
+            join(m, node->out[0], node->in[0]); /* views of the output come along */
     }
 }
 
@@ -182,7 +131,7 @@ static enum rf_status place_values(struct layout *m, struct rf_error *err)
             const rf_value_id id = g->nodes[i]->out[k];
             const struct rf_tensor *const t = &plan->tensors[id];
 
-            if (m->root[id] != id)
+            if (m->root[id] != id || plan->places[id].kind != RF_PLACE_SLAB)
                 continue;
             struct rf_tensor sized = *t;
             m->spans[id] = (struct rf_span){.first = (uint32_t)i,
@@ -197,7 +146,7 @@ static enum rf_status place_values(struct layout *m, struct rf_error *err)
         return rf_fail(err, rc,
                        "the network's values do not fit into memory at these input shapes");
     for (size_t v = 0; v < g->n_values; v++) {
-        const rf_value_id root = m->root[v];
+        const rf_value_id root = root_of(m, (rf_value_id)v);
 
         plan->places[v].kind = plan->places[root].kind;
         plan->places[v].input = plan->places[root].input;
@@ -224,7 +173,7 @@ static enum rf_status plan_memory(const struct rf_graph *g, struct rf_plan *plan
         for (size_t v = 0; v < n; v++) {
             m.root[v] = (rf_value_id)v;
             if (g->values[v].constant)
-                plan->places[v].kind = RF_PLACE_CONSTANT;
+                plan->places[v].kind = RF_PLACE_KNOWN;
         }
         for (size_t i = 0; i < g->n_inputs; i++)
             plan->places[g->inputs[i]] = (struct rf_place_of){.kind = RF_PLACE_INPUT, .input = i};
@@ -254,7 +203,7 @@ static enum rf_status lay_out_images(const struct rf_graph *g, struct rf_plan *p
                                      const struct rf_infer *wishes, struct rf_error *err)
 {
     for (size_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i]->n_in)
+        if (g->nodes[i]->n_in && !g->nodes[i]->known)
             widen(&plan->tensors[g->nodes[i]->in[0]].halo, &wishes[i].halo);
     for (size_t v = 0; v < g->n_values; v++) {
         struct rf_tensor *const t = &plan->tensors[v];
@@ -286,7 +235,6 @@ static void make_steps(const struct rf_model *model, struct rf_plan *plan,
         struct rf_step *const s = &plan->steps[i];
 
         s->node = g->nodes[i];
-        s->state = model->states[i];
         s->n_parts = worthwhile_parts(&wishes[i]);
         s->scratch = (wishes[i].scratch + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
         s->halo = wishes[i].halo;
@@ -334,22 +282,57 @@ size_t rf_plan_bytes(const struct rf_plan *plan, int threads)
     return bytes;
 }
 
+static enum rf_status copy_keys(struct rf_plan *plan, const struct rf_graph *g,
+                                const struct rf_given *given, struct rf_error *err)
+{
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const struct rf_value *const v = &g->values[g->inputs[i]];
+        const size_t bytes = (size_t)rf_numel(&given->shapes[i]) * rf_dtype_size(v->dtype);
+
+        if (!v->is_key || !given->values || !given->values[i])
+            continue;
+        plan->keys[i] = rf_arena_alloc(&plan->arena, bytes);
+        if (!plan->keys[i])
+            return rf_fail_nomem(err, "plan", bytes);
+        memcpy(plan->keys[i], given->values[i], bytes);
+    }
+    return RF_OK;
+}
+
+static enum rf_status infer(struct rf_plan *plan, const struct rf_graph *g, struct rf_infer *wishes,
+                            struct rf_error *err)
+{
+    struct rf_inference x = {.g = g,
+                             .tensors = plan->tensors,
+                             .wishes = wishes,
+                             .arena = &plan->arena,
+                             .max_known_bytes = MAX_KNOWN_BYTES};
+    const struct rf_given given = {.shapes = plan->inputs,
+                                   .values = (const void *const *)plan->keys};
+
+    return rf_infer_graph(&x, &given, err);
+}
+
 static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
-                           const struct rf_shape *inputs, struct rf_infer *wishes,
+                           const struct rf_given *given, struct rf_infer *wishes,
                            struct rf_error *err)
 {
     const struct rf_graph *const g = model->graph;
     enum rf_status rc;
 
     plan->inputs = rf_arena_array(&plan->arena, g->n_inputs + 1, sizeof(*plan->inputs));
+    plan->keys = rf_arena_array(&plan->arena, g->n_inputs + 1, sizeof(*plan->keys));
     plan->tensors = rf_arena_array(&plan->arena, g->n_values + 1, sizeof(*plan->tensors));
     plan->places = rf_arena_array(&plan->arena, g->n_values + 1, sizeof(*plan->places));
     plan->steps = rf_arena_array(&plan->arena, g->n_nodes + 1, sizeof(*plan->steps));
-    if (!plan->inputs || !plan->tensors || !plan->places || !plan->steps)
+    if (!plan->inputs || !plan->keys || !plan->tensors || !plan->places || !plan->steps)
         return rf_fail_nomem(err, "plan", g->n_values * sizeof(*plan->tensors));
     plan->n_steps = g->n_nodes;
-    memcpy(plan->inputs, inputs, g->n_inputs * sizeof(*inputs));
-    rc = rf_infer_graph(model, inputs, plan->tensors, wishes, err);
+    if (g->n_inputs)
+        memcpy(plan->inputs, given->shapes, g->n_inputs * sizeof(*plan->inputs));
+    rc = copy_keys(plan, g, given, err);
+    if (!rc)
+        rc = infer(plan, g, wishes, err);
     if (!rc)
         rc = lay_out_images(g, plan, wishes, err);
     if (!rc)
@@ -365,7 +348,7 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
 }
 
 enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,
-                           const struct rf_shape *inputs, struct rf_error *err)
+                           const struct rf_given *given, struct rf_error *err)
 {
     struct rf_plan *const plan = calloc(1, sizeof(*plan));
     struct rf_infer *const wishes = calloc(model->graph->n_nodes + 1, sizeof(*wishes));
@@ -377,7 +360,7 @@ enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,
     if (!plan || !wishes)
         rc = rf_fail_nomem(err, "plan", model->graph->n_nodes * sizeof(*wishes));
     else
-        rc = fill(plan, model, inputs, wishes, err);
+        rc = fill(plan, model, given, wishes, err);
     free(wishes);
     if (rc)
         rf_plan_unref(plan);

@@ -1,6 +1,7 @@
 /*
- * A plan: one model at one exact set of input shapes. Every value's shape and place, every step's
- * wishes. Immutable once made, shared by sessions.
+ * A plan: one model at one exact set of input shapes, and elements of its key inputs
+ * (core/infer.h). Every value's shape and place, every step's wishes. Immutable once made, shared
+ * by sessions.
  */
 #ifndef RF_CORE_PLAN_H
 #define RF_CORE_PLAN_H
@@ -8,12 +9,17 @@
 #include <stdatomic.h>
 
 #include "core/layer.h"
+#include "core/infer.h"
 #include "core/op.h"
 
 struct rf_model;
 
 /* Where a value's data comes from. */
-enum rf_place { RF_PLACE_SLAB, RF_PLACE_INPUT, RF_PLACE_CONSTANT };
+enum rf_place {
+    RF_PLACE_SLAB,
+    RF_PLACE_INPUT,
+    RF_PLACE_KNOWN /* a constant, or computed with the plan: `tensors` has the data */
+};
 
 struct rf_place_of {
     enum rf_place kind;
@@ -23,9 +29,8 @@ struct rf_place_of {
 
 struct rf_step {
     const struct rf_node *node;
-    const void *state;
     const struct rf_layer *layer; /* of the activation it applies, or NULL */
-    bool is_view;                 /* nothing to run */
+    bool idle;                    /* nothing to run: a view, or known */
     int n_parts;                  /* that the work is worth splitting into */
     size_t scratch;               /* bytes a part */
     struct rf_halo halo;          /* to fill around input 0 before it runs */
@@ -39,6 +44,7 @@ struct rf_plan {
     uint64_t used; /* the model's clock when last handed out */
     struct rf_arena arena;
     struct rf_shape *inputs;
+    void **keys;                /* one an input: elements of a key input, else NULL */
     struct rf_tensor *tensors;  /* one a value; data is bound by the session */
     struct rf_place_of *places; /* one a value */
     struct rf_step *steps;
@@ -49,13 +55,8 @@ struct rf_plan {
     int max_parts;
 };
 
-/* Shapes only: infers every value's shape in the graph's order. `tensors` has one a value. */
-enum rf_status rf_infer_graph(const struct rf_model *model, const struct rf_shape *inputs,
-                              struct rf_tensor *tensors, struct rf_infer *wishes,
-                              struct rf_error *err) RF_CHECKED;
-
 enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,
-                           const struct rf_shape *inputs, struct rf_error *err) RF_CHECKED;
+                           const struct rf_given *given, struct rf_error *err) RF_CHECKED;
 void rf_plan_unref(struct rf_plan *plan);
 
 /* Bytes of a session that runs it with `threads` threads. */

@@ -26,15 +26,20 @@ struct rf_model_options {
     const char *const *keep;         /* names of values that become outputs, too; borrowed */
     size_t n_keep;
     bool keep_activations;    /* every activation layer's output becomes an output, too */
-    bool no_fusion;           /* run the graph as written (tests: the result must not change) */
+    uint32_t passes_off;      /* bits 1u << enum rf_pass (core/passes/passes.h); for tests */
     size_t max_session_bytes; /* planned memory a session may need; 0 = 4 GiB */
 };
 
-/* An input or output: `shape` as declared, -1 is any. Borrowed from the model. */
+/*
+ * An input or output. `shape` as declared, -1 is any; an output's rank is -1 where its shape
+ * follows from the elements of an input. `nominal`: sizes that fit together, for what is open. A
+ * *key* input is one whose elements others' shapes follow from. Borrowed from the model.
+ */
 struct rf_io {
     const char *name;
     enum rf_dtype dtype;
-    struct rf_shape shape;
+    struct rf_shape shape, nominal;
+    bool is_key;
 };
 
 /* Takes the graph, on failure too. `options` may be NULL. */
@@ -78,10 +83,12 @@ enum rf_status rf_session_new(struct rf_session **out, struct rf_model *model, s
                               struct rf_error *err) RF_CHECKED;
 void rf_session_free(struct rf_session *session); /* its counters stay with the model */
 
-/* Makes the session ready for inputs of these shapes, one for each of the model's inputs. May
- * allocate. RF_SHAPE names the input that does not fit. */
+/* Makes the session ready for inputs of these shapes, one for each of the model's inputs. `values`:
+ * as `in` of rf_session_run; only key inputs are read; NULL where there are none. May allocate.
+ * RF_SHAPE names the input that does not fit. */
 enum rf_status rf_session_prepare(struct rf_session *session, const struct rf_shape *shapes,
-                                  size_t n, struct rf_error *err) RF_CHECKED;
+                                  const void *const *values, size_t n,
+                                  struct rf_error *err) RF_CHECKED;
 
 /*
  * Runs the network once. `in[i]`: dense row-major elements of input i, in the dtype declared and

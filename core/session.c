@@ -95,11 +95,12 @@ static void bind(struct rf_session *s)
             s->tensors[v].data = (char *)s->slab.data + s->plan->places[v].offset;
 }
 
-enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *shapes, size_t n,
-                                  struct rf_error *err)
+enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *shapes,
+                                  const void *const *values, size_t n, struct rf_error *err)
 {
+    const struct rf_given given = {.shapes = shapes, .values = values};
     struct rf_plan *plan;
-    enum rf_status rc = rf_model_plan(s->model, shapes, n, &plan, err);
+    enum rf_status rc = rf_model_plan(s->model, &given, n, &plan, err);
 
     if (rc)
         return rc;
@@ -177,7 +178,8 @@ static void run_parts(struct rf_session *s, const struct rf_step *step, struct j
     const struct rf_halo *const halo = &step->halo;
     const struct rf_tensor *const image = job->exec.in[0];
 
-    if (image && (halo->top || halo->left || halo->bottom || halo->right))
+    if (image && image->layout == RF_NHWC &&
+        (halo->top || halo->left || halo->bottom || halo->right))
         fill_halo(image, step->halo_value);
     if (job->n_parts > 1)
         rf_pool_parallel(s->pool, run_part, job, job->n_parts);
@@ -207,7 +209,7 @@ static void run_step(struct rf_session *s, const struct rf_step *step, bool coun
     const struct rf_node *const node = step->node;
     const struct rf_tensor *in[RF_MAX_IN] = {NULL}, *out[RF_MAX_OUT] = {NULL};
     struct job job = {.op = node->op,
-                      .exec = {.state = step->state, .in = in, .out = out, .k = s->model->kernels},
+                      .exec = {.state = node->state, .in = in, .out = out, .k = s->model->kernels},
                       .scratch = s->scratch.data,
                       .scratch_step = step->scratch,
                       .n_parts = n_parts(s, step)};
@@ -245,7 +247,7 @@ enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_
     bind_inputs(s, in);
     rf_counters_begin(&s->counters);
     for (size_t i = 0; i < s->plan->n_steps; i++)
-        if (!s->plan->steps[i].is_view)
+        if (!s->plan->steps[i].idle)
             run_step(s, &s->plan->steps[i], count);
     if (count && n_in && s->plan->inputs[0].rank)
         s->counters.pending_inputs += (uint64_t)s->plan->inputs[0].dim[0];

@@ -83,28 +83,36 @@ const char *rf_shape_text(const struct rf_shape *shape, char *text, size_t size)
     return text;
 }
 
+int rf_tensor_channel_axis(const struct rf_tensor *t)
+{
+    return t->channels_last ? t->shape.rank - 1 : 1;
+}
+
 bool rf_tensor_has_pixels(const struct rf_tensor *t)
 {
-    return t->dtype == RF_F32 && (t->layout == RF_NHWC || t->shape.rank == 2);
+    return t->dtype == RF_F32 &&
+           (t->layout == RF_NHWC || t->shape.rank == 2 || (t->channels_last && t->shape.rank > 2));
 }
 
 struct rf_pixels rf_tensor_pixels(const struct rf_tensor *t)
 {
     const int64_t *const dim = t->shape.dim;
     const int rank = t->shape.rank;
-    struct rf_pixels p = {.data = t->data,
-                          .n = (size_t)dim[0],
-                          .h = rank == 4 ? (size_t)dim[2] : 1,
-                          .w = rank >= 3 ? (size_t)dim[rank - 1] : 1,
-                          .c = (size_t)dim[1]};
+    struct rf_pixels p = {.data = t->data, .n = (size_t)dim[0], .h = 1, .w = 1};
 
+    p.c = (size_t)dim[rf_tensor_channel_axis(t)];
     if (t->layout == RF_NHWC) {
+        p.h = rank == 4 ? (size_t)dim[2] : 1;
+        p.w = (size_t)dim[rank - 1];
         p.pitch = t->pitch;
         p.row = t->row;
         p.image = t->image;
-    } else {
-        p.pitch = p.row = p.image = p.c;
+        return p;
     }
+    for (int i = 1; t->channels_last && i < rank - 1; i++)
+        p.w *= (size_t)dim[i];
+    p.pitch = p.c;
+    p.row = p.image = p.w * p.c;
     return p;
 }
 

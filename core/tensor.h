@@ -67,6 +67,7 @@ struct rf_tensor {
     void *data; /* borrowed */
     enum rf_dtype dtype;
     enum rf_layout layout;
+    bool channels_last; /* row-major, with the channels as its last dimension */
     struct rf_shape shape;
     struct rf_halo halo;      /* NHWC only */
     size_t pitch, row, image; /* NHWC only; elements */
@@ -82,8 +83,9 @@ bool rf_shape_equal(const struct rf_shape *a, const struct rf_shape *b);
 const char *rf_shape_text(const struct rf_shape *shape, char *text, size_t size);
 
 /*
- * Channels-last view of an NHWC tensor, or of a rank-2 tensor [N, C] (H = W = 1): `n*h*w`
- * positions of `c` channels. What every row kernel, epilogue and counter works on.
+ * Channels-last view of an NHWC tensor, of a rank-2 tensor [N, C] (H = W = 1), or of a row-major
+ * one with channels_last [N, ..., C] (H = 1): `n*h*w` positions of `c` channels. What every row
+ * kernel, epilogue and counter works on.
  */
 struct rf_pixels {
     float *data;
@@ -91,6 +93,8 @@ struct rf_pixels {
     size_t pitch, row, image; /* elements */
 };
 
+/* The dimension that holds the channels. */
+int rf_tensor_channel_axis(const struct rf_tensor *t);
 bool rf_tensor_has_pixels(const struct rf_tensor *t);
 struct rf_pixels rf_tensor_pixels(const struct rf_tensor *t);
 

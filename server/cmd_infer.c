@@ -144,7 +144,7 @@ static enum rf_status compute(struct run *run, struct rf_error *err)
         in[i] = run->inputs[i].data;
     }
     if (!rc)
-        rc = rf_session_prepare(run->session, shapes, n, err);
+        rc = rf_session_prepare(run->session, shapes, in, n, err);
     if (!rc)
         rc = rf_session_run(run->session, in, n, run->outputs, run->model->io.n_outputs, true, err);
     free(in);

@@ -138,14 +138,13 @@ void srv_model_free(struct srv_model *model)
 bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes)
 {
     for (size_t i = 0; i < rf_model_n_inputs(model); i++) {
-        shapes[i] = rf_model_input(model, i)->shape;
-        for (int d = 0; d < shapes[i].rank; d++) {
-            if (shapes[i].dim[d] >= 0)
-                continue;
-            if (d > 0)
-                return false;
-            shapes[i].dim[d] = rows;
-        }
+        const struct rf_io *const io = rf_model_input(model, i);
+
+        shapes[i] = io->nominal;
+        if (io->shape.rank > 0 && io->shape.dim[0] < 0)
+            shapes[i].dim[0] = rows;
+        if (io->is_key)
+            return false;
     }
     return true;
 }
@@ -185,7 +184,7 @@ static enum rf_status run_zeros(struct warm_up *w)
                 rc = rf_fail_nomem(err, "a warm-up run", bytes);
         }
         if (!rc)
-            rc = rf_session_prepare(w->session, shapes, n_in, err);
+            rc = rf_session_prepare(w->session, shapes, NULL, n_in, err);
         if (!rc)
             rc = rf_session_run(w->session, (const void *const *)in, n_in, out, n_out, false, err);
     }

@@ -66,7 +66,7 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
         in[i] = request->inputs[i].data;
         shapes[i] = request->inputs[i].shape;
     }
-    enum rf_status rc = rf_session_prepare(session, shapes, request->n_inputs, &err);
+    enum rf_status rc = rf_session_prepare(session, shapes, in, request->n_inputs, &err);
     if (rc) {
         srv_reply_failure(r, &err);
         return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;

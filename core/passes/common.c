@@ -10,13 +10,7 @@ bool rf_node_is(const struct rf_node *node, const char *op_type)
 
 struct rf_node *rf_only_reader(const struct rf_graph *g, rf_value_id id)
 {
-    if (g->values[id].is_output || g->values[id].n_uses != 1)
-        return NULL;
-    for (size_t i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->nodes[i]->n_in && !g->nodes[i]->removed; k++)
-            if (g->nodes[i]->in[k] == id)
-                return g->nodes[i];
-    return NULL;
+    return g->values[id].is_output || g->values[id].n_uses != 1 ? NULL : g->values[id].reader;
 }
 
 enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
@@ -31,5 +25,8 @@ enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_nod
     node->parameters += next->parameters;
     node->out[0] = next->out[0];
     next->removed = true;
+    for (int k = 0; k < next->n_in; k++)
+        if (next->in[k] != RF_NO_VALUE && g->values[next->in[k]].reader == next)
+            g->values[next->in[k]].reader = node;
     return RF_OK;
 }

@@ -9,14 +9,6 @@
 #include "core/op.h"
 #include "core/passes/passes.h"
 
-static const struct rf_attr *attribute(const struct rf_node *node, const char *name)
-{
-    for (const struct rf_attr *a = node->attrs; a; a = a->next)
-        if (!strcmp(a->name, name))
-            return a;
-    return NULL;
-}
-
 static const float *floats(const struct rf_graph *g, const struct rf_node *node, int i)
 {
     const struct rf_value *const v =
@@ -34,7 +26,7 @@ struct rows {
 static bool weight_rows(const struct rf_graph *g, const struct rf_node *node, struct rows *r)
 {
     const struct rf_shape *const w = &g->values[node->in[1]].shape;
-    const struct rf_attr *const trans_b = attribute(node, "transB");
+    const struct rf_attr *const trans_b = rf_node_attr(node, "transB");
 
     if (!floats(g, node, 1) || w->rank < 2)
         return false;
@@ -50,7 +42,7 @@ static bool weight_rows(const struct rf_graph *g, const struct rf_node *node, st
 static bool can_fold(const struct rf_graph *g, const struct rf_node *node,
                      const struct rf_node *norm, struct rows *r)
 {
-    const struct rf_attr *const beta = attribute(node, "beta");
+    const struct rf_attr *const beta = rf_node_attr(node, "beta");
 
     if (!(rf_node_is(node, "Conv") || rf_node_is(node, "Gemm")) || node->activation ||
         node->residual >= 0 || (beta && beta->as.f != 1) || !weight_rows(g, node, r))
@@ -111,7 +103,7 @@ static enum rf_status own_bias(struct rf_graph *g, struct rf_node *node, int64_t
 static enum rf_status fold(struct rf_graph *g, struct rf_node *node, struct rf_node *norm,
                            const struct rows *r, struct rf_error *err)
 {
-    const struct rf_attr *const epsilon = attribute(norm, "epsilon");
+    const struct rf_attr *const epsilon = rf_node_attr(norm, "epsilon");
     const double eps = epsilon ? (double)epsilon->as.f : (double)1e-5f;
     float *w, *b;
     enum rf_status rc = own_constant(g, node, 1, &w, err);

@@ -21,7 +21,11 @@ static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
     if (node->removed || !(node->op->flags & RF_OP_RESIDUAL) || node->activation ||
         node->residual >= 0 || !add || !rf_node_is(add, "Add") || add->activation)
         return false;
-    return !g->values[add->in[add->in[0] == node->out[0]]].constant;
+    const struct rf_value *const other = &g->values[add->in[add->in[0] == node->out[0]]];
+    const struct rf_value *const out = &g->values[add->out[0]];
+
+    return !other->known && other->dtype == RF_F32 && other->open == out->open &&
+           out->shape.rank >= 0 && rf_shape_equal(&other->shape, &out->shape);
 }
 
 /* From the back: of two branches that meet in an Add, the later one is computed last. */

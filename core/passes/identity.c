@@ -1,17 +1,11 @@
 /* Takes out nodes that hand their input on. */
+#include <stdlib.h>
+
 #include "core/op.h"
 #include "core/passes/passes.h"
 
-static void replace_uses(struct rf_graph *g, rf_value_id from, rf_value_id to)
-{
-    for (size_t i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->nodes[i]->n_in; k++)
-            if (g->nodes[i]->in[k] == from)
-                g->nodes[i]->in[k] = to;
-}
-
 /* The network's output keeps its name: what produced the input produces the output instead. */
-static bool produce_instead(struct rf_graph *g, rf_value_id in, rf_value_id out)
+static bool produce_instead(struct rf_graph *g, rf_value_id in, rf_value_id out, rf_value_id *same)
 {
     const struct rf_value *const v = &g->values[in];
 
@@ -22,24 +16,44 @@ static bool produce_instead(struct rf_graph *g, rf_value_id in, rf_value_id out)
     for (int k = 0; k < producer->n_out; k++)
         if (producer->out[k] == in)
             producer->out[k] = out;
-    replace_uses(g, in, out);
+    g->values[out].producer = v->producer;
+    same[in] = out;
     return true;
+}
+
+/* What a value is now called. */
+static rf_value_id find(const rf_value_id *same, rf_value_id id)
+{
+    while (id != RF_NO_VALUE && same[id] != id)
+        id = same[id];
+    return id;
 }
 
 enum rf_status rf_pass_identity(struct rf_graph *g, struct rf_error *err)
 {
+    rf_value_id *const same = calloc(g->n_values + 1, sizeof(*same));
+
+    if (!same)
+        return rf_fail_nomem(err, "identities", g->n_values * sizeof(*same));
+    for (size_t v = 0; v < g->n_values; v++)
+        same[v] = (rf_value_id)v;
     for (size_t i = 0; i < g->n_nodes; i++) {
         struct rf_node *const node = g->nodes[i];
 
         if (!rf_node_is(node, "Identity"))
             continue;
-        if (!g->values[node->out[0]].is_output)
-            replace_uses(g, node->out[0], node->in[0]);
-        else if (!produce_instead(g, node->in[0], node->out[0]))
+        const rf_value_id in = find(same, node->in[0]), out = node->out[0];
+
+        if (!g->values[out].is_output)
+            same[out] = in;
+        else if (!produce_instead(g, in, out, same))
             continue; /* an input or a second output: it stays, as a copy */
         node->removed = true;
-        rf_graph_tidy(g);
-        i--;
     }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++)
+            g->nodes[i]->in[k] = find(same, g->nodes[i]->in[k]);
+    free(same);
+    rf_graph_tidy(g);
     return rf_graph_sort(g, err);
 }

@@ -8,20 +8,43 @@
 
 static bool is_image(const struct rf_value *v)
 {
-    return v->dtype == RF_F32 && !v->constant && (v->shape.rank == 3 || v->shape.rank == 4);
+    return v->dtype == RF_F32 && !v->known && !v->constant &&
+           (v->shape.rank == 3 || v->shape.rank == 4);
+}
+
+static bool counts(const struct rf_node *node)
+{
+    return node->op->kind != RF_KIND_NONE ||
+           (node->activation && node->activation->op->kind != RF_KIND_NONE);
+}
+
+/* Reads any mix; writes NHWC where an input of the output's rank is. */
+static enum rf_layout followed(const struct rf_graph *g, const struct rf_node *node)
+{
+    const int rank = g->values[node->out[0]].shape.rank;
+
+    for (int k = 0; k < node->n_in && (node->op->layouts & RF_ACCEPTS_NHWC); k++) {
+        const struct rf_value *const in =
+            node->in[k] == RF_NO_VALUE ? NULL : &g->values[node->in[k]];
+
+        if (in && in->layout == RF_NHWC && in->shape.rank == rank)
+            return RF_NHWC;
+    }
+    return RF_ROWMAJOR;
 }
 
 static enum rf_layout wanted(const struct rf_graph *g, const struct rf_node *node)
 {
     const struct rf_value *const in = &g->values[node->in[0]];
 
+    if (node->op->flags & RF_OP_READS_ANY)
+        return followed(g, node);
     if (!is_image(in) || !(node->op->layouts & RF_ACCEPTS_NHWC))
         return RF_ROWMAJOR;
-    /* Channels are counted, and have parameters, where they are neighbours. */
-    if (!(node->op->layouts & RF_ACCEPTS_ROWMAJOR) || node->op->kind != RF_KIND_NONE ||
-        (node->activation && node->activation->op->kind != RF_KIND_NONE))
+    if (!(node->op->layouts & RF_ACCEPTS_ROWMAJOR))
         return RF_NHWC;
-    return in->layout;
+    /* Channels are counted, and have parameters, where they are neighbours. */
+    return counts(node) && !in->channels_last ? RF_NHWC : in->layout;
 }
 
 /* A converted copy of the value, made once. */
@@ -29,20 +52,18 @@ static enum rf_status converted(struct rf_graph *g, rf_value_id from, enum rf_la
                                 rf_value_id *to, struct rf_error *err)
 {
     const char *const op = layout == RF_NHWC ? "rectifier.ToNHWC" : "rectifier.ToRowMajor";
-    const size_t n = g->n_nodes;
-
-    for (size_t i = 0; i < n; i++) {
-        if (g->nodes[i]->in[0] == from && rf_node_is(g->nodes[i], op)) {
-            *to = g->nodes[i]->out[0];
-            return RF_OK;
-        }
-    }
     const struct rf_value source = g->values[from];
+
+    *to = source.twin;
+    if (*to != RF_NO_VALUE)
+        return RF_OK;
     const enum rf_status rc = rf_graph_op(g, op, source.name, &from, 1, to, NULL, err);
 
     if (rc)
         return rc;
+    g->values[from].twin = *to;
     g->values[*to].shape = source.shape;
+    g->values[*to].open = source.open;
     g->values[*to].dtype = source.dtype;
     g->values[*to].layout = layout;
     return RF_OK;
@@ -53,22 +74,46 @@ static bool skips_flatten(const struct rf_graph *g, const struct rf_node *node)
     const struct rf_node *const next = rf_only_reader(g, node->out[0]);
     const struct rf_value *const image = &g->values[node->in[0]];
 
-    return rf_node_is(node, "Flatten") && image->layout == RF_NHWC && next &&
-           rf_node_is(next, "Gemm") && next->in[0] == node->out[0] && image->shape.dim[1] > 0 &&
-           g->values[node->out[0]].shape.dim[0] == image->shape.dim[0];
+    const struct rf_value *const rows = &g->values[node->out[0]];
+
+    return (rf_node_is(node, "Flatten") || rf_node_is(node, "Reshape")) &&
+           image->layout == RF_NHWC && next && (next->op->flags & RF_OP_READS_PIXELS) &&
+           next->in[0] == node->out[0] && image->shape.dim[1] > 0 && !(image->open & ~1u) &&
+           rows->shape.rank == 2 && rows->shape.dim[0] == image->shape.dim[0] &&
+           rows->open == image->open;
+}
+
+/* A Gemm that reads an image in the order of its pixels. */
+static bool reads_pixels(const struct rf_graph *g, const struct rf_node *node)
+{
+    return (node->op->flags & RF_OP_READS_PIXELS) && is_image(&g->values[node->in[0]]);
+}
+
+/* Elementwise on channels-last values, and what makes them. */
+static bool has_channels_last(const struct rf_graph *g, const struct rf_node *node)
+{
+    const struct rf_value *const in = &g->values[node->in[0]], *const out =
+                                                                   &g->values[node->out[0]];
+
+    if (out->dtype != RF_F32 || out->shape.rank < 3 || out->layout != RF_ROWMAJOR)
+        return false;
+    return (node->op->flags & RF_OP_CHANNELS_LAST) ||
+           ((node->op->flags & RF_OP_INPLACE) && in->channels_last &&
+            rf_shape_equal(&in->shape, &out->shape));
 }
 
 static enum rf_status lay_out(struct rf_graph *g, struct rf_node *node, struct rf_error *err)
 {
+    if (node->known)
+        return RF_OK;
     if (skips_flatten(g, node)) {
         rf_only_reader(g, node->out[0])->in[0] = node->in[0];
         node->removed = true;
         return RF_OK;
     }
-    const bool image_gemm = rf_node_is(node, "Gemm") && is_image(&g->values[node->in[0]]);
-    const enum rf_layout layout = image_gemm ? RF_NHWC : wanted(g, node);
+    const enum rf_layout layout = reads_pixels(g, node) ? RF_NHWC : wanted(g, node);
 
-    for (int k = 0; k < node->n_in; k++) {
+    for (int k = 0; k < node->n_in && !(node->op->flags & RF_OP_READS_ANY); k++) {
         const rf_value_id in = node->in[k];
 
         if (in == RF_NO_VALUE || !is_image(&g->values[in]) || g->values[in].layout == layout)
@@ -82,6 +127,7 @@ static enum rf_status lay_out(struct rf_graph *g, struct rf_node *node, struct r
 
         out->layout = is_image(out) ? layout : RF_ROWMAJOR;
     }
+    g->values[node->out[0]].channels_last = has_channels_last(g, node);
     return RF_OK;
 }
 

@@ -7,10 +7,27 @@
 
 #include "core/graph.h"
 
-enum rf_status rf_pass_identity(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
-enum rf_status rf_pass_fold_norm(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
-enum rf_status rf_pass_fuse_residual(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
-enum rf_status rf_pass_fuse_activation(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+/* In this order. The first two need no shapes; the others know those of all values. */
+#define RF_PASS_MAP(X)                                                                             \
+    X(IDENTITY, identity)                                                                          \
+    X(FOLD_CONSTANTS, fold_constants)                                                              \
+    X(FOLD_NORM, fold_norm)                                                                        \
+    X(FUSE_RESIDUAL, fuse_residual)                                                                \
+    X(FUSE_ACTIVATION, fuse_activation)
+
+enum rf_pass {
+#define X(id, name) RF_PASS_##id,
+    RF_PASS_MAP(X)
+#undef X
+        RF_N_PASS
+};
+
+#define X(id, name)                                                                                \
+    enum rf_status rf_pass_##name(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
+RF_PASS_MAP(X)
+#undef X
+
+#define RF_PASSES_ALL ((1u << RF_N_PASS) - 1)
 
 /* Needs every value's shape; sets every value's layout and inserts conversions. Not optional. */
 enum rf_status rf_pass_layout(struct rf_graph *g, struct rf_error *err) RF_CHECKED;

@@ -166,7 +166,7 @@ void test_run(struct rf_session *session, const struct rf_shape *shape, const fl
     struct rf_tensor results[16];
     const void *const ins[] = {in};
 
-    must(rf_session_prepare(session, shape, 1, &err), &err);
+    must(rf_session_prepare(session, shape, NULL, 1, &err), &err);
     must(rf_session_run(session, ins, 1, results, n_out, count, &err), &err);
     for (size_t i = 0; i < n_out; i++) {
         const size_t bytes = (size_t)rf_numel(&results[i].shape) * sizeof(float);

@@ -1,0 +1,197 @@
+/* What a model tells of itself: inputs, outputs, activation layers and their names. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/init.h"
+#include "core/model.h"
+#include "core/passes/passes.h"
+
+/* ---- inputs and outputs ------------------------------------------------------------------------
+ */
+
+static struct rf_shape with_open(const struct rf_value *v)
+{
+    struct rf_shape shape = v->shape;
+
+    for (int k = 0; k < shape.rank; k++)
+        if (v->open >> k & 1)
+            shape.dim[k] = -1;
+    return shape;
+}
+
+static struct rf_io describe(const struct rf_value *v, const struct rf_shape *nominal)
+{
+    return (struct rf_io){.name = v->name,
+                          .dtype = v->dtype,
+                          .shape = with_open(v),
+                          .nominal = *nominal,
+                          .is_key = v->is_key};
+}
+
+static enum rf_status describe_io(struct rf_model *model, const struct rf_shape *nominal,
+                                  struct rf_error *err)
+{
+    struct rf_graph *const g = model->graph;
+
+    model->inputs = rf_arena_array(&g->arena, g->n_inputs + 1, sizeof(*model->inputs));
+    model->outputs = rf_arena_array(&g->arena, g->n_outputs + 1, sizeof(*model->outputs));
+    if (!model->inputs || !model->outputs)
+        return rf_fail_nomem(err, "inputs and outputs", g->n_inputs * sizeof(*model->inputs));
+    for (size_t i = 0; i < g->n_inputs; i++)
+        model->inputs[i] = describe(&g->values[g->inputs[i]], &nominal[i]);
+    for (size_t i = 0; i < g->n_outputs; i++) {
+        const struct rf_value *const v = &g->values[g->outputs[i]];
+
+        model->outputs[i] = describe(v, &v->shape);
+    }
+    model->n_outputs = g->n_outputs;
+    return RF_OK;
+}
+
+/* ---- names of layers ---------------------------------------------------------------------------
+ */
+
+/* Names in use, and how often each base was asked for: open addressing over 2^n places. */
+struct names {
+    struct place {
+        const char *name;
+        size_t copies;
+    } * places;
+    size_t mask;
+};
+
+static struct place *find_name(const struct names *names, const char *name)
+{
+    size_t at = (size_t)rf_init_stream(name) & names->mask;
+
+    while (names->places[at].name && strcmp(names->places[at].name, name) != 0)
+        at = (at + 1) & names->mask;
+    return &names->places[at];
+}
+
+/* `base`, or base#2, base#3, ... where that is taken. */
+static const char *unique_name(struct rf_arena *arena, const struct names *names, const char *base)
+{
+    struct place *const first = find_name(names, base);
+    char name[RF_MAX_NAME + 1];
+    struct place *place = first;
+
+    snprintf(name, sizeof(name), "%s", base);
+    while (place->name) {
+        char suffix[24];
+        const int n = snprintf(suffix, sizeof(suffix), "#%zu", ++first->copies + 1);
+
+        snprintf(name, sizeof(name), "%.*s%s", RF_MAX_NAME - n, base, suffix);
+        place = find_name(names, name);
+    }
+    place->name = rf_arena_strdup(arena, name);
+    return place->name;
+}
+
+/* A name fit to show: of bounded length, without control bytes, not used before. */
+static const char *layer_name(struct rf_model *model, const struct names *names,
+                              const struct rf_node *node)
+{
+    char base[RF_MAX_NAME + 1];
+
+    if (*node->name)
+        snprintf(base, sizeof(base), "%s", node->name);
+    else
+        snprintf(base, sizeof(base), "%s_%zu", node->op->name, model->n_layers);
+    for (char *c = base; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    return unique_name(&model->graph->arena, names, base);
+}
+
+static enum rf_status names_init(struct names *names, size_t n, struct rf_error *err)
+{
+    size_t places = 16;
+
+    while (places < 2 * n)
+        places *= 2;
+    *names = (struct names){.places = calloc(places, sizeof(*names->places)), .mask = places - 1};
+    return names->places ? RF_OK
+                         : rf_fail_nomem(err, "layer names", places * sizeof(*names->places));
+}
+
+/* ---- layers ------------------------------------------------------------------------------------
+ */
+
+static enum rf_status add_layer(struct rf_model *model, const struct names *names, size_t index,
+                                struct rf_error *err)
+{
+    struct rf_graph *const g = model->graph;
+    const struct rf_node *const node = g->nodes[index];
+    const struct rf_node *const activation = node->activation ? node->activation : node;
+    const struct rf_value *const out = &g->values[node->out[0]];
+    const struct rf_tensor as_tensor = {.dtype = out->dtype,
+                                        .layout = out->layout,
+                                        .channels_last = out->channels_last,
+                                        .shape = out->shape};
+    struct rf_layer *const layer = &model->layers[model->n_layers];
+
+    if (activation->op->kind == RF_KIND_NONE || node->known || !rf_tensor_has_pixels(&as_tensor))
+        return RF_OK;
+    const struct rf_shape shape = with_open(out);
+    const int64_t channels = shape.dim[rf_tensor_channel_axis(&as_tensor)];
+    if (channels < 1)
+        return RF_OK;
+    *layer = (struct rf_layer){.name = layer_name(model, names, activation),
+                               .type = activation->op->name,
+                               .path = node->path,
+                               .kind = activation->op->kind,
+                               .shape.rank = shape.rank - 1,
+                               .n_channels = (size_t)channels,
+                               .node = (int32_t)index,
+                               .first = model->n_channels,
+                               .needs_zero = !rf_node_is(activation, "Relu")};
+    if (!layer->name)
+        return rf_fail_nomem(err, "layer name", RF_MAX_NAME);
+    memcpy(layer->shape.dim, shape.dim + 1, (size_t)layer->shape.rank * sizeof(*shape.dim));
+    model->n_channels += layer->n_channels;
+    model->n_layers++;
+    return RF_OK;
+}
+
+static enum rf_status find_layers(struct rf_model *model, struct rf_error *err)
+{
+    struct rf_graph *const g = model->graph;
+    struct names names;
+    enum rf_status rc = names_init(&names, g->n_nodes, err);
+
+    if (rc)
+        return rc;
+    model->layers = rf_arena_array(&g->arena, g->n_nodes + 1, sizeof(*model->layers));
+    if (!model->layers)
+        rc = rf_fail_nomem(err, "layers", g->n_nodes * sizeof(*model->layers));
+    for (size_t i = 0; i < g->n_nodes && !rc && model->activity != RF_ACTIVITY_OFF; i++)
+        rc = add_layer(model, &names, i, err);
+    free(names.places);
+    return rc;
+}
+
+static enum rf_status make_counters(struct rf_model *model, struct rf_error *err)
+{
+    const size_t n = model->n_channels;
+
+    if (n > model->max_session_bytes / sizeof(*model->retired))
+        return rf_fail(err, RF_LIMIT, "counters of %zu channels go beyond the limit of %zu bytes",
+                       n, model->max_session_bytes);
+    model->retired = rf_arena_array(&model->graph->arena, n + 1, sizeof(*model->retired));
+    if (!model->retired)
+        return rf_fail_nomem(err, "counters", n * sizeof(*model->retired));
+    rf_channels_clear(model->retired, n);
+    return RF_OK;
+}
+
+enum rf_status rf_model_describe(struct rf_model *model, const struct rf_shape *nominal,
+                                 struct rf_error *err)
+{
+    enum rf_status rc = describe_io(model, nominal, err);
+
+    if (!rc)
+        rc = find_layers(model, err);
+    return rc ? rc : make_counters(model, err);
+}
