@@ -15,7 +15,7 @@ empty    :=
 
 # ---- set-up -------------------------------------------------------------------------------------
 # What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
-PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libopenblas-serial-dev
+PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 
@@ -54,7 +54,7 @@ LDBLAS   := -Wl,--wrap=blas_memory_alloc,--wrap=blas_memory_free $(BLAS_LIB)/lib
 
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"'
 ALLFLAGS  = -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -pthread -MMD -MP
-LIBS      = -ljansson $(LDBLAS) -lm -pthread
+LIBS      = -ljansson -l:libprotobuf-c.a $(LDBLAS) -lm -pthread
 LDFLAGS  += -pie $(LDHARDEN) -Wl,--as-needed,--no-copy-dt-needed-entries $(SANFLAGS)
 
 # Instruction sets: kernels/simd/*.c is compiled once for each.
@@ -76,7 +76,7 @@ SERVER_SRC := $(sort $(wildcard server/*.c server/*.S))
 # What users of librectifier.a include, from core/rectifier.h down.
 INSTALLED_HEADERS := $(addprefix core/,rectifier.h activity.h arena.h graph.h pool.h status.h tensor.h) proto/load.h
 CORE_OBJ   := $(CORE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.c=$(B)/%.$(i).o))
-PROTO_OBJ  := $(PROTO_SRC:%.c=$(B)/%.o)
+PROTO_OBJ  := $(PROTO_SRC:%.c=$(B)/%.o) $(B)/proto/onnx.pb-c.o
 SERVER_OBJ := $(patsubst %.S,$(B)/%.o,$(SERVER_SRC:%.c=$(B)/%.o))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/check_*.c)))
 SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/support/make_%.c,$(wildcard tests/support/*.c)))
@@ -108,6 +108,15 @@ $(B)/core/kernels/simd/%.$(1).o: core/kernels/simd/%.c
 	$(Q)$$(CC) $$(ALLFLAGS) $$(KERN_FLAGS) $$(ISA_$(1)) -DRF_ISA=$(1) -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call simd_rule,$(i))))
+
+# proto/onnx.proto says what is read of an ONNX file.
+$(B)/proto/onnx.pb-c.c $(B)/proto/onnx.pb-c.h &: proto/onnx.proto
+	@echo "  GEN   $@"; mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(B) $<
+$(B)/proto/onnx.pb-c.o: $(B)/proto/onnx.pb-c.c
+	@echo "  CC    $<"
+	$(Q)$(CC) $(filter-out $(WARN),$(ALLFLAGS)) -c -o $@ $<
+$(filter $(B)/proto/onnx%,$(PROTO_OBJ)): | $(B)/proto/onnx.pb-c.h
 
 $(B)/core/kernels/blas.o: CPPFLAGS += -isystem $(BLAS_INC)
 $(B)/tests/%.o: HARDEN := $(filter-out -fvisibility=hidden,$(HARDEN))

@@ -8,92 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
 #include "proto/model_json.h"
+#include "proto/onnx.h"
 #include "proto/sha256.h"
 
 enum { LONGEST_PATH = 3000 };
 
-static const size_t most_json = (size_t)16 << 20, most_weights = (size_t)8 << 30;
-
-/* ---- files ---- */
-
-static enum rf_status fail_errno(struct rf_error *err, const char *path, const char *what)
-{
-    char text[128];
-    const int e = errno;
-    return rf_fail(err, e == ENOENT || e == ENOTDIR ? RF_NOT_FOUND : RF_IO, "%s: %s: %s", path,
-                   what, strerror_r(e, text, sizeof text));
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
-/* Exactly `len` bytes, and no more behind them. */
-static enum rf_status read_all(int fd, char *to, size_t len, const char *path, struct rf_error *err)
-{
-    size_t at = 0;
-    char beyond;
-    for (;;) {
-        const ssize_t n = at < len ? read(fd, to + at, len - at) : read(fd, &beyond, 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_errno(err, path, "cannot be read");
-        if ((n == 0) == (at < len))
-            return rf_fail(err, RF_IO, "%s: changed while it was read", path);
-        if (n == 0)
-            return RF_OK;
-        at += (size_t)n;
-    }
-}
-
-static enum rf_status read_file(int fd, char **text, size_t *len, const char *path, size_t limit,
-                                struct rf_error *err)
-{
-    struct stat before, after;
-    if (fstat(fd, &before) != 0)
-        return fail_errno(err, path, "cannot be looked at");
-    if (!S_ISREG(before.st_mode))
-        return rf_fail(err, RF_IO, "%s: is not a regular file", path);
-    if ((uintmax_t)before.st_size > limit)
-        return rf_fail(err, RF_LIMIT, "%s: %jd bytes; at most %zu are read", path,
-                       (intmax_t)before.st_size, limit);
-    *len = (size_t)before.st_size;
-    *text = malloc(*len + 1);
-    if (!*text)
-        return rf_fail_nomem(err, path, *len);
-    (*text)[*len] = '\0';
-    const enum rf_status rc = read_all(fd, *text, *len, path, err);
-    if (rc != RF_OK)
-        return rc;
-    if (fstat(fd, &after) != 0 || !same_file(&before, &after))
-        return rf_fail(err, RF_IO, "%s: changed while it was read", path);
-    return RF_OK;
-}
-
-enum rf_status rf_file_read(char **text, size_t *len, const char *path, size_t limit,
-                            struct rf_error *err)
-{
-    *text = NULL;
-    *len = 0;
-    /* A FIFO must not block, a terminal not become ours. */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return fail_errno(err, path, "cannot be opened");
-    const enum rf_status rc = read_file(fd, text, len, path, limit, err);
-    close(fd);
-    if (rc != RF_OK) {
-        free(*text);
-        *text = NULL;
-    }
-    return rc;
-}
-
-/* ---- networks ---- */
+static const size_t most_json = (size_t)16 << 20, most_weights = (size_t)8 << 30,
+                    most_onnx = (size_t)2 << 30; /* protobuf's own limit */
 
 /* The end of a path, for messages that have room for the rest of what they say. */
 static const char *shorten(const char *path, char out[80])
@@ -173,15 +96,17 @@ static bool ends_in(const char *text, const char *tail)
     return n > m && strcmp(text + n - m, tail) == 0;
 }
 
-/* The folder's name for .../NAME/model.json, the file's without .json otherwise. */
-static enum rf_status name_by_path(struct rf_network *net, const char *json_path,
+/* .../NAME/model.json and .../NAME/model.onnx are called NAME, other files as they are, without
+ * the ending. */
+static enum rf_status name_by_path(struct rf_network *net, const char *path, const char *ending,
                                    struct rf_error *err)
 {
-    const char *const slash = strrchr(json_path, '/');
-    const char *const file = slash ? slash + 1 : json_path;
-    if (strcmp(file, "model.json") != 0)
-        return give_name(net, file, strlen(file) - strlen(".json"), err);
-    char *const folder = realpath(json_path, NULL);
+    const char *const slash = strrchr(path, '/');
+    const char *const file = slash ? slash + 1 : path;
+    const size_t stem = strlen(file) - strlen(ending);
+    if (stem != strlen("model") || strncmp(file, "model", stem) != 0)
+        return give_name(net, file, stem, err);
+    char *const folder = realpath(path, NULL);
     if (!folder)
         return give_name(net, "model", strlen("model"), err);
     char *const end = strrchr(folder, '/');
@@ -193,11 +118,12 @@ static enum rf_status name_by_path(struct rf_network *net, const char *json_path
     return rc;
 }
 
-static enum rf_status load_files(struct rf_network *out, const char *json_path,
-                                 const char *weights_path, struct rf_error *err)
+static enum rf_status load_json(struct rf_network *out, const char *json_path, struct rf_error *err)
 {
-    char json_shown[80], weights_shown[80];
+    char weights_path[LONGEST_PATH + 32], json_shown[80], weights_shown[80];
     char *json = NULL, *weights = NULL;
+    const int stem = (int)(strlen(json_path) - strlen(".json"));
+    snprintf(weights_path, sizeof weights_path, "%.*s.safetensors", stem, json_path);
     struct bytes j = {.source = shorten(json_path, json_shown)};
     struct bytes w = {.source = shorten(weights_path, weights_shown)};
     struct stat st;
@@ -210,33 +136,75 @@ static enum rf_status load_files(struct rf_network *out, const char *json_path,
     if (rc == RF_OK)
         rc = parse(out, &j, &w, err);
     if (rc == RF_OK)
-        rc = name_by_path(out, json_path, err);
+        rc = name_by_path(out, json_path, ".json", err);
     free(json);
     free(weights);
     return rc;
 }
 
+static enum rf_status load_onnx(struct rf_network *out, const char *path, struct rf_error *err)
+{
+    char shown[80];
+    char *bytes;
+    struct rf_sha256 hash;
+    struct rf_onnx_file file = {.source = shorten(path, shown), .path = path, .hash = &hash};
+    enum rf_status rc = rf_file_read(&bytes, &file.len, path, most_onnx, err);
+    if (rc != RF_OK)
+        return rc;
+    rf_sha256_init(&hash);
+    rf_sha256_add(&hash, bytes, file.len);
+    file.bytes = bytes;
+    out->format = "onnx";
+    rc = rf_onnx_read(&out->graph, &file, err);
+    if (rc == RF_OK && !(out->name = strdup("")))
+        rc = rf_fail_nomem(err, "a name", 1);
+    if (rc != RF_OK) {
+        rf_network_release(out);
+        return rc;
+    }
+    rf_sha256_hex(&hash, out->sha256);
+    return name_by_path(out, path, ".onnx", err);
+}
+
+/* A link is there, too, wherever it leads. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+static enum rf_status load_folder(struct rf_network *out, const char *path, struct rf_error *err)
+{
+    char json[LONGEST_PATH + 16], onnx[LONGEST_PATH + 16];
+    snprintf(json, sizeof json, "%s/model.json", path);
+    snprintf(onnx, sizeof onnx, "%s/model.onnx", path);
+    const bool has_json = is_there(json), has_onnx = is_there(onnx);
+    if (has_json && has_onnx)
+        return rf_fail(err, RF_INVALID, "%s: has model.json and model.onnx, expected one of them",
+                       path);
+    if (!has_json && !has_onnx)
+        return rf_fail(err, RF_NOT_FOUND, "%s: there is neither model.json nor model.onnx in it",
+                       path);
+    return has_onnx ? load_onnx(out, onnx, err) : load_json(out, json, err);
+}
+
 enum rf_status rf_network_load(struct rf_network *out, const char *path, struct rf_error *err)
 {
     struct stat st;
-    char json[LONGEST_PATH + 16], weights[LONGEST_PATH + 32];
-    int n;
     *out = (struct rf_network){.format = "model.json"};
     if (strlen(path) > LONGEST_PATH)
         return rf_fail(err, RF_INVALID, "a path of %zu bytes is too long", strlen(path));
     if (stat(path, &st) != 0)
-        return fail_errno(err, path, "cannot be found");
-    if (S_ISDIR(st.st_mode)) {
-        snprintf(json, sizeof json, "%s/model.json", path);
-    } else {
-        if (!ends_in(path, ".json"))
-            return rf_fail(err, RF_UNSUPPORTED,
-                           "%s: expected a folder with model.json, or a .json file", path);
-        snprintf(json, sizeof json, "%s", path);
-    }
-    n = (int)(strlen(json) - strlen(".json"));
-    snprintf(weights, sizeof weights, "%.*s.safetensors", n, json);
-    return load_files(out, json, weights, err);
+        return rf_fail_errno(err, path, "cannot be found");
+    if (S_ISDIR(st.st_mode))
+        return load_folder(out, path, err);
+    if (ends_in(path, ".onnx"))
+        return load_onnx(out, path, err);
+    if (ends_in(path, ".json"))
+        return load_json(out, path, err);
+    return rf_fail(
+        err, RF_UNSUPPORTED,
+        "%s: expected an .onnx or a .json file, or a folder with model.onnx or model.json", path);
 }
 
 void rf_network_release(struct rf_network *net)

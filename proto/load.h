@@ -1,6 +1,7 @@
 /*
  * Models on disk -> graphs. What MODEL may be:
- *   a folder with model.json and, unless it has "init", model.safetensors;
+ *   an .onnx file; its external data lie in the same folder or below;
+ *   a folder with model.onnx, or with model.json and, unless it has "init", model.safetensors;
  *   a .json file itself; its weights have the same name, ending in .safetensors.
  * Each message names the file and the item.
  */
@@ -13,7 +14,7 @@
 struct rf_network {
     struct rf_graph *graph; /* the caller hands it to rf_model_new, which takes it */
     char *name;             /* "name" of the file, or its folder's or file's name */
-    const char *format;     /* "model.json" */
+    const char *format;     /* "model.json" or "onnx" */
     char sha256[65];        /* of the files' bytes in order, hexadecimal */
     char **labels;          /* class names of output 0, or NULL */
     size_t n_labels;
@@ -29,10 +30,5 @@ enum rf_status rf_network_parse(struct rf_network *out, const char *source, cons
                                 struct rf_error *err) RF_CHECKED;
 /* Frees all that is left in it; graph included unless the caller took it (set it to NULL). */
 void rf_network_release(struct rf_network *net);
-
-/* A whole regular file of at most `limit` bytes (free); "" for an empty one. RF_NOT_FOUND, RF_IO,
- * RF_LIMIT; `*text` is NULL then. */
-enum rf_status rf_file_read(char **text, size_t *len, const char *path, size_t limit,
-                            struct rf_error *err) RF_CHECKED;
 
 #endif

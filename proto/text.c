@@ -120,7 +120,11 @@ void rf_error_clean(struct rf_error *err)
 {
     if (!err)
         return;
-    for (char *c = err->text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+    const char *const end = err->text + strlen(err->text);
+    for (char *c = err->text; *c;) {
+        const size_t n = rf_utf8_length(c, end);
+        if (n == 0 || (unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
+        c += n ? n : 1;
+    }
 }

@@ -25,7 +25,7 @@ const char *rf_nearest(const char *name, const char *const *names, size_t n);
 #define RF_HINT 96
 const char *rf_hint(char out[RF_HINT], const char *nearest);
 
-/* Control bytes that came with a name become '?', so that a log line stays one line. */
+/* Control and malformed bytes that came with a name become '?', so that a log line stays one. */
 void rf_error_clean(struct rf_error *err);
 
 #endif

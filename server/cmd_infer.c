@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/file.h"
 #include "server/cli.h"
 #include "server/commands.h"
 #include "server/cpus.h"

@@ -1,6 +1,7 @@
 /* `rectifier init`: initial weights for a model.json. */
 #include <stdlib.h>
 
+#include "proto/file.h"
 #include "proto/model_json.h"
 #include "server/cli.h"
 #include "server/commands.h"

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/text.h"
 #include "server/embedded.h"
 
 bool srv_model_name_is_valid(const char *name)
@@ -95,8 +96,11 @@ static enum rf_status load(struct srv_model *m, const char *spec,
     m->network.graph = NULL;
     struct rf_error inner = RF_ERROR_INIT;
     rc = rf_model_new(&m->model, graph, options, &inner);
-    if (rc)
-        return rf_fail(err, rc, "%s: %s", path ? path : SRV_BUNDLED_NAME, inner.text);
+    if (rc) {
+        rf_fail(err, rc, "%s: %s", path ? path : SRV_BUNDLED_NAME, inner.text);
+        rf_error_clean(err);
+        return rc;
+    }
     return describe_io(m, err);
 }
 

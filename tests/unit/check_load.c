@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
 #include "tests/support/build_model.h"
 
 static struct rf_error err;
