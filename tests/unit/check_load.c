@@ -79,17 +79,17 @@ END_TEST
 START_TEST(files_that_are_none)
 {
     struct rf_network net;
-    assert_fails(RF_NOT_FOUND, "model.json: cannot be opened: No such file",
+    assert_fails(RF_NOT_FOUND, "there is neither model.json nor model.onnx in it",
                  rf_network_load(&net, folder, &err));
     assert_fails(RF_NOT_FOUND, "cannot be found", rf_network_load(&net, in_folder("no"), &err));
     write_file("notes.txt", "x", 1);
-    assert_fails(RF_UNSUPPORTED, "expected a folder with model.json, or a .json file",
+    assert_fails(RF_UNSUPPORTED, "expected an .onnx or a .json file",
                  rf_network_load(&net, in_folder("notes.txt"), &err));
     ck_assert_int_eq(mkfifo(in_folder("fifo.json"), 0600), 0);
     assert_fails(RF_IO, "fifo.json: is not a regular file",
                  rf_network_load(&net, in_folder("fifo.json"), &err));
     ck_assert_int_eq(mkdir(in_folder("dir.json"), 0700), 0);
-    assert_fails(RF_NOT_FOUND, "dir.json/model.json: cannot be opened",
+    assert_fails(RF_NOT_FOUND, "dir.json: there is neither",
                  rf_network_load(&net, in_folder("dir.json"), &err));
     ck_assert_int_eq(symlink("/dev/zero", in_folder("model.json")), 0);
     assert_fails(RF_IO, "model.json: is not a regular file", rf_network_load(&net, folder, &err));
