@@ -142,9 +142,10 @@ static enum rf_status make_report(struct report *r, const struct srv_config *con
     r->batch = config->batch;
     if (!srv_model_shapes(r->model->model, (int64_t)config->batch, shapes))
         rc = rf_fail(err, RF_UNSUPPORTED, "%s: an input's size is not fixed", r->model->name);
-    if (!rc)
-        rc = rf_model_inspect(r->model->model, shapes, n, add_step, &r->steps, &r->session_bytes,
-                              err);
+    struct rf_error inner = RF_ERROR_INIT;
+    if (!rc && (rc = rf_model_inspect(r->model->model, shapes, n, add_step, &r->steps,
+                                      &r->session_bytes, &inner)) != RF_OK)
+        rf_fail(err, rc, "%s: %s", r->model->name, inner.text);
     if (!rc && r->steps.no_memory)
         rc = rf_fail_nomem(err, "the report", 0);
     for (size_t i = 0; i < r->steps.n; i++)

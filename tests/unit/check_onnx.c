@@ -530,13 +530,10 @@ static struct rf_buf chain(int n)
 START_TEST(many_nodes)
 {
     struct rf_graph *g;
-    struct rf_buf model = chain(RF_MAX_NODES);
+    struct rf_buf model = chain(32768);
     assert_ok(onnx_read(&g, &model, NULL, NULL, &err));
-    ck_assert_uint_eq(g->n_nodes, RF_MAX_NODES);
+    ck_assert_uint_eq(g->n_nodes, 32768);
     rf_graph_free(g);
-    model = chain(RF_MAX_NODES + 1);
-    assert_fails(RF_LIMIT, "m.onnx: graph: more than 16384 nodes",
-                 onnx_read(&g, &model, NULL, NULL, &err));
     model = chain(32769);
     assert_fails(RF_LIMIT, "m.onnx: 32769 nodes; at most 32768 are read",
                  onnx_read(&g, &model, NULL, NULL, &err));
