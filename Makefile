@@ -81,6 +81,8 @@ SERVER_OBJ := $(patsubst %.S,$(B)/%.o,$(SERVER_SRC:%.c=$(B)/%.o))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/check_*.c)))
 SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/support/make_%.c,$(wildcard tests/support/*.c)))
 SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/make_*.c))
+FUZZ       := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+REPLAY_BIN := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
 all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/librectifier.a
 
@@ -134,6 +136,12 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libco
 $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libproto.a $(B)/libcore.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libproto.a $(B)/libcore.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # ---- people -------------------------------------------------------------------------------------
 # All cores, unless the user chose.
@@ -153,7 +161,18 @@ campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 con
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
 
-tests: all $(UNIT_BIN) $(SUPPORT_BIN)
+tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN)
+
+# What a target finds is written to build/fuzz/; mended, it goes into tests/fuzz/corpus/.
+SECONDS := 60
+fuzz: deps lint-deps ## run each fuzz target for SECONDS=60
+	$(Q)$(MAKE) --no-print-directory $(JOBS) CC=clang BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined \
+	  $(FUZZ:%=build/fuzz/tests/fuzz/fuzz_%)
+	$(Q)for target in $(FUZZ); do \
+	  mkdir -p build/fuzz/corpus/$$target && \
+	  build/fuzz/tests/fuzz/fuzz_$$target -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$$target- build/fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
+	done
 
 lint: deps lint-deps ## formatting, layers, symbols, clang-tidy, cppcheck, docs
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
@@ -196,7 +215,7 @@ test-deps: | deps
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests campaign lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign lint format asan tsan image install clean help deps test-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the unit tests and the end-to-end tests of a build folder.
+"""Runs the unit tests, the fuzz corpora and the end-to-end tests of a build folder.
 
     python3 tests/run.py [BUILD] [--unit] [--e2e] [--filter TEXT] [--jobs N]
 
@@ -86,6 +86,24 @@ def run_unit(binary, env):
     return outcome
 
 
+def run_replay(binary, env):
+    """A fuzz target over its corpus; each file that was survived is a test passed."""
+    outcome = Outcome(binary.name)
+    corpus = ROOT / "tests" / "fuzz" / "corpus" / binary.name[len("replay_"):]
+    try:
+        done = subprocess.run([str(binary), str(corpus)], env=env, cwd=ROOT, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+        text, code = done.stdout.decode("utf-8", "replace"), done.returncode
+    except subprocess.TimeoutExpired as e:
+        text, code = (e.stdout or b"").decode("utf-8", "replace") + "\n(stopped after 600 s)", -1
+    summary = re.search(r"^(\d+) inputs$", text, re.M)
+    outcome.passed = int(summary[1]) if summary and code == 0 else 0
+    if not outcome.passed:
+        outcome.failed = 1
+        outcome.text = text[-8000:] + f"\nexit code {code}"
+    return outcome
+
+
 def run_e2e(path, env):
     """One file in a process of its own, which writes its results as JSON."""
     outcome = Outcome(path.stem)
@@ -160,7 +178,7 @@ def run_all(jobs, env, workers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build", nargs="?", default="build", type=pathlib.Path)
-    parser.add_argument("--unit", action="store_true", help="the unit tests only")
+    parser.add_argument("--unit", action="store_true", help="the unit tests and the corpora only")
     parser.add_argument("--e2e", action="store_true", help="the end-to-end tests only")
     parser.add_argument("--filter", default="", metavar="TEXT[,TEXT]",
                         help="only suites whose name contains one of the texts")
@@ -176,6 +194,8 @@ def main():
     jobs = []
     if options.unit or both:
         jobs += [(run_unit, p) for p in sorted((build / "tests" / "unit").glob("check_*"))
+                 if p.is_file() and not p.suffix and os.access(p, os.X_OK)]
+        jobs += [(run_replay, p) for p in sorted((build / "tests" / "fuzz").glob("replay_*"))
                  if p.is_file() and not p.suffix and os.access(p, os.X_OK)]
     if options.e2e or both:
         jobs += [(run_e2e, p) for p in sorted((ROOT / "tests" / "e2e").glob("test_*.py"))]

@@ -1,0 +1,18 @@
+/* .npy files; what a file holds is then converted. */
+#include <stdlib.h>
+
+#include "proto/npy.h"
+#include "tests/fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rf_error err = RF_ERROR_INIT;
+    struct rf_npy npy;
+    if (rf_npy_read(&npy, "fuzz", data, size, &err) != RF_OK)
+        return 0;
+    float *const to = calloc((size_t)npy.n + 1, sizeof *to);
+    if (to && rf_npy_to_f32(&npy, to, "fuzz", &err) != RF_OK)
+        err = (struct rf_error)RF_ERROR_INIT;
+    free(to);
+    return 0;
+}
