@@ -14,9 +14,9 @@ static const struct srv_command_info commands[] = {
      SRV_CMD_SERVE,
      "[MODEL...] ",
      "serve models over HTTP",
-     "Serve models over HTTP. MODEL is a folder with model.json and model.safetensors, or "
-     "NAME=PATH; without one the bundled digits network is served.",
-     {"rectifier serve", "rectifier serve mymodel/ --port 9000",
+     "Serve models over HTTP. MODEL is an .onnx file, a folder with model.onnx or with model.json "
+     "and model.safetensors, or NAME=PATH; without one the bundled digits network is served.",
+     {"rectifier serve", "rectifier serve resnet50.onnx --port 9000",
       "rectifier serve --host 0.0.0.0 --threads 4 cats=models/cats dogs=models/dogs"},
      srv_cmd_serve},
     {"inspect",
