@@ -35,9 +35,9 @@ static const struct rf_model_io pair = {.name = "pair",
                                         .n_inputs = 2,
                                         .n_outputs = 2};
 
-static const struct rf_decode_options any_json = {.raw_dtype = RF_F32, .max_bytes = 1 << 20};
+static const struct rf_decode_options any_json = {.raw_dtype = RF_N_DTYPE, .max_bytes = 1 << 20};
 static const struct rf_decode_options oip_json = {
-    .raw_dtype = RF_F32, .oip_only = true, .max_bytes = 1 << 20};
+    .raw_dtype = RF_N_DTYPE, .oip_only = true, .max_bytes = 1 << 20};
 
 /* Decodes a copy of exactly these bytes; what in-place reading would borrow is not looked at. */
 static inline enum rf_status decode_len(const struct rf_model_io *io,
