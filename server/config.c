@@ -21,7 +21,7 @@ const struct srv_option srv_options[] = {
     {"batch", 0, SRV_CMD_INSPECT, SRV_OPT_UINT, AT(batch), "1", "N", 1, 65536, NULL,
      "samples in one run"},
     {"output", 'o', SRV_CMD_INFER, SRV_OPT_STRING, AT(output), "", "DIR", 0, 0, NULL,
-     "write DIR/OUTPUT.npy, '/' in names as '_', instead of JSON"},
+     "write DIR/OUTPUT.npy, '/' in names as '_', instead of JSON; DIR is made if missing"},
     {"activity", 0, SRV_CMD_INFER, SRV_OPT_FLAG, AT(show_activity), "off", NULL, 0, 0, NULL,
      "print the activity of the layers after the run"},
     {"keep", 0, SRV_CMD_INFER, SRV_OPT_MULTI, AT(keep), "", "NAME", 0, 0, NULL,

@@ -40,7 +40,7 @@ static bool check_body(struct srv_request *r)
 {
     struct srv_job *job = &r->job;
     if (r->body_len == 0) {
-        srv_reply_error(r, 400, "the body is empty; expected the input of model '%s'",
+        srv_reply_error(r, 400, "the body is empty; expected the inputs of model '%s'",
                         job->model->name);
         return false;
     }

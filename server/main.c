@@ -30,9 +30,11 @@ static const struct srv_command_info commands[] = {
      srv_cmd_inspect},
     {"infer",
      SRV_CMD_INFER,
-     "MODEL [NAME=]FILE... ",
+     "MODEL [[NAME=]FILE...] ",
      "run a network once on .npy or .json files",
-     "Run a network once on .npy or .json files and print the outputs as JSON.",
+     "Run a network once on .npy or .json files and print the outputs as JSON. A file is for the "
+     "input NAME, for the only input, or a request with \"inputs\"; a network without inputs needs "
+     "none.",
      {"rectifier infer digits deploy/models/digits/test_images.npy",
       "rectifier infer mymodel/ image=cat.npy -o results",
       "rectifier infer mymodel/ batch.npy --activity --keep activations"},

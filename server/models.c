@@ -173,9 +173,9 @@ static enum rf_status run_zeros(struct warm_up *w)
 {
     const size_t n_in = w->model->io.n_inputs, n_out = w->model->io.n_outputs;
     struct rf_error *err = &w->err;
-    struct rf_shape *shapes = calloc(n_in, sizeof *shapes);
-    struct rf_tensor *out = calloc(n_out, sizeof *out);
-    void **in = calloc(n_in, sizeof *in);
+    struct rf_shape *shapes = calloc(n_in + 1, sizeof *shapes);
+    struct rf_tensor *out = calloc(n_out + 1, sizeof *out);
+    void **in = calloc(n_in + 1, sizeof *in);
     enum rf_status rc = RF_OK;
     if (!shapes || !out || !in)
         rc = rf_fail_nomem(err, "a warm-up run", n_in * sizeof *shapes);
