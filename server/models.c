@@ -143,9 +143,8 @@ bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shap
 {
     for (size_t i = 0; i < rf_model_n_inputs(model); i++) {
         const struct rf_io *const io = rf_model_input(model, i);
-
         shapes[i] = io->nominal;
-        if (io->shape.rank > 0 && io->shape.dim[0] < 0)
+        if (rows > 1 && io->shape.rank > 0 && io->shape.dim[0] < 0)
             shapes[i].dim[0] = rows;
         if (io->is_key)
             return false;
