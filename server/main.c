@@ -24,9 +24,9 @@ static const struct srv_command_info commands[] = {
      "MODEL ",
      "layers, shapes, parameters, memory and algorithms of a network",
      "Show a network's layers as they run: shapes, parameters, multiply-accumulates, memory, "
-     "algorithms.",
+     "algorithms; as a table, as JSON or for Graphviz.",
      {"rectifier inspect digits", "rectifier inspect mymodel/ --batch 8",
-      "rectifier inspect mymodel/ --json"},
+      "rectifier inspect net.onnx --shape image=1,3,224,224 --dot | dot -Tsvg > net.svg"},
      srv_cmd_inspect},
     {"infer",
      SRV_CMD_INFER,
