@@ -106,14 +106,28 @@ double rf_load_real(enum rf_dtype from, const void *src)
 
 struct rf_whole rf_load_whole(enum rf_dtype from, const void *src)
 {
-    const size_t bytes = rf_dtype_size(from);
-    const unsigned char top = ((const unsigned char *)src)[bytes - 1];
-    struct rf_whole v = {.negative = rf_range_of(from).min < 0 && top >> 7};
-    v.bits = v.negative ? UINT64_MAX : 0;
-    memcpy(&v.bits, src, bytes);
-    if (from == RF_BOOL)
-        v.bits = v.bits != 0;
-    return v;
+    int64_t v = 0;
+    switch (from) {
+#define CASE(id, type)                                                                             \
+    case id: {                                                                                     \
+        type x;                                                                                    \
+        memcpy(&x, src, sizeof x);                                                                 \
+        v = (int64_t)x;                                                                            \
+        break;                                                                                     \
+    }
+        CASE(RF_U8, uint8_t)
+        CASE(RF_U16, uint16_t)
+        CASE(RF_U32, uint32_t)
+        CASE(RF_U64, uint64_t)
+        CASE(RF_I8, int8_t)
+        CASE(RF_I16, int16_t)
+        CASE(RF_I32, int32_t)
+        CASE(RF_I64, int64_t)
+#undef CASE
+    default:
+        v = *(const unsigned char *)src != 0;
+    }
+    return (struct rf_whole){.bits = (uint64_t)v, .negative = v < 0 && from != RF_U64};
 }
 
 size_t rf_whole_print(char *out, struct rf_whole v)
