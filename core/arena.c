@@ -43,6 +43,15 @@ void rf_arena_release(struct rf_arena *arena)
     }
 }
 
+size_t rf_arena_bytes(const struct rf_arena *arena)
+{
+    size_t bytes = 0;
+
+    for (const struct rf_arena_block *block = arena->blocks; block; block = block->next)
+        bytes += block->used;
+    return bytes;
+}
+
 void *rf_arena_alloc(struct rf_arena *arena, size_t bytes)
 {
     const size_t align = _Alignof(max_align_t);

@@ -14,6 +14,8 @@ struct rf_arena {
 
 /* A zeroed arena is ready to use. */
 void rf_arena_release(struct rf_arena *arena);
+/* Bytes handed out, rounded up to their alignment. */
+size_t rf_arena_bytes(const struct rf_arena *arena);
 
 /* Zeroed memory, aligned for any object of C; RF_ALIGN from rf_arena_alloc_aligned. NULL when
  * memory is out. */

@@ -373,11 +373,29 @@ enum rf_status rf_model_plan(struct rf_model *model, const struct rf_given *give
     return RF_OK;
 }
 
+/* The values of a node that a run computes, or is given. */
+static size_t list_values(const struct rf_plan *plan, const struct rf_graph *g,
+                          const rf_value_id *ids, int n, struct rf_step_value *list)
+{
+    size_t n_listed = 0;
+
+    for (int k = 0; k < n; k++) {
+        const struct rf_value *const v = ids[k] == RF_NO_VALUE ? NULL : &g->values[ids[k]];
+
+        if (!v || plan->places[ids[k]].kind == RF_PLACE_KNOWN || (v->producer < 0 && !v->is_input))
+            continue;
+        list[n_listed++] =
+            (struct rf_step_value){.id = ids[k], .name = v->name, .is_output = v->is_output};
+    }
+    return n_listed;
+}
+
 enum rf_status rf_model_inspect(struct rf_model *model, const struct rf_shape *shapes, size_t n,
                                 void (*each)(void *arg, const struct rf_step_info *info), void *arg,
                                 size_t *session_bytes, struct rf_error *err)
 {
     const struct rf_given given = {.shapes = shapes};
+    struct rf_step_value inputs[RF_MAX_IN], outputs[RF_MAX_OUT];
     struct rf_plan *plan;
     const enum rf_status rc = rf_model_plan(model, &given, n, &plan, err);
 
@@ -385,19 +403,36 @@ enum rf_status rf_model_inspect(struct rf_model *model, const struct rf_shape *s
         return rc;
     for (size_t i = 0; i < plan->n_steps; i++) {
         const struct rf_step *const s = &plan->steps[i];
-        const rf_value_id out = s->node->out[0];
-        const struct rf_step_info info = {.name = s->node->activation ? s->node->activation->name
-                                                                      : s->node->name,
-                                          .path = s->node->path,
-                                          .output = plan->tensors[out].shape,
-                                          .parameters = s->node->parameters,
-                                          .macs = s->macs,
-                                          .slab_offset = plan->places[out].offset,
-                                          .algorithm = s->algorithm};
+        const struct rf_node *const node = s->node;
+        const rf_value_id out = node->out[0];
+        const struct rf_step_info info = {
+            .name = node->activation ? node->activation->name : node->name,
+            .path = node->path,
+            .inputs = inputs,
+            .outputs = outputs,
+            .n_inputs = list_values(plan, model->graph, node->in, node->n_in, inputs),
+            .n_outputs = list_values(plan, model->graph, node->out, node->n_out, outputs),
+            .output = plan->tensors[out].shape,
+            .parameters = node->parameters,
+            .macs = s->macs,
+            .slab_offset = plan->places[out].offset,
+            .algorithm = s->algorithm};
 
-        each(arg, &info);
+        if (info.n_outputs > 0)
+            each(arg, &info);
     }
     *session_bytes = rf_plan_bytes(plan, 1);
     rf_plan_unref(plan);
     return RF_OK;
+}
+
+size_t rf_model_bytes(const struct rf_model *model)
+{
+    const struct rf_graph *const g = model->graph;
+    size_t bytes = rf_arena_bytes(&g->arena);
+
+    for (size_t v = 0; v < g->n_values; v++)
+        if (g->values[v].constant)
+            bytes += (size_t)rf_numel(&g->values[v].shape) * rf_dtype_size(g->values[v].dtype);
+    return bytes;
 }

@@ -61,9 +61,19 @@ const char *rf_engine_gemm(void);
 /* Of the BLAS library: version and kernel, for logs. */
 const char *rf_engine_blas(void);
 
-/* One row of `inspect`: a step of the plan for the given input shapes. */
+/* A value that a step reads or writes; a copy in another layout has the same name, not the same id.
+ */
+struct rf_step_value {
+    int32_t id;
+    const char *name;
+    bool is_output; /* of the network */
+};
+
+/* One row of `inspect`: a step of the plan for the given input shapes. Borrowed for the call. */
 struct rf_step_info {
-    const char *name, *path; /* borrowed from the model */
+    const char *name, *path;
+    const struct rf_step_value *inputs, *outputs; /* constants left out */
+    size_t n_inputs, n_outputs;
     struct rf_shape output;
     int64_t parameters;    /* trainable: weights, biases, slopes, BatchNorm's scale and shift */
     int64_t macs;          /* multiply-accumulates for these shapes */
@@ -71,10 +81,12 @@ struct rf_step_info {
     const char *algorithm; /* "im2col+openblas", ... */
 };
 
-/* Calls `each` for every step; memory of a session in `*session_bytes`. */
+/* Calls `each` for every step that is left to a run; memory of a session in `*session_bytes`. */
 enum rf_status rf_model_inspect(struct rf_model *model, const struct rf_shape *shapes, size_t n,
                                 void (*each)(void *arg, const struct rf_step_info *info), void *arg,
                                 size_t *session_bytes, struct rf_error *err) RF_CHECKED;
+/* Memory that the model holds whatever its sessions do: weights as they were packed, tables. */
+size_t rf_model_bytes(const struct rf_model *model);
 int64_t rf_model_parameters(const struct rf_model *model);
 
 /* A session keeps a reference to the model. `pool` may be NULL: runs in the caller's thread alone.

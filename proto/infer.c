@@ -12,93 +12,48 @@
 enum rf_status rf_decode_only_input(struct rf_decoder *d, const char *form,
                                     const struct rf_io **input)
 {
-    const struct rf_io *const io = &d->io->inputs[0];
-    char text[RF_SHAPE_TEXT];
-    *input = io;
-    if (d->io->n_inputs != 1)
-        return rf_fail(d->err, RF_INVALID,
-                       "%s needs a model with one input; model '%s' has %zu: use \"inputs\"", form,
-                       d->io->name, d->io->n_inputs);
-    for (int i = 1; i < io->shape.rank; i++)
-        if (io->shape.dim[i] < 0)
-            return rf_fail(d->err, RF_INVALID,
-                           "%s needs an input of fixed size; input '%s' has shape %s: use "
-                           "\"inputs\"",
-                           form, io->name, rf_shape_text(&io->shape, text, sizeof text));
-    return RF_OK;
+    *input = &d->io->inputs[0];
+    if (d->io->n_inputs == 1)
+        return RF_OK;
+    return rf_fail(d->err, RF_INVALID,
+                   "%s needs a model with one input; model '%s' has %zu: use \"inputs\"", form,
+                   d->io->name, d->io->n_inputs);
 }
 
-/* The dimensions behind the batch, and their product. */
-static struct rf_shape sample_of(const struct rf_io *io, int64_t *product)
+bool rf_decode_takes(const struct rf_io *input, enum rf_dtype dtype)
 {
-    struct rf_shape s = {.rank = io->shape.rank > 0 ? io->shape.rank - 1 : 0};
-    memcpy(s.dim, io->shape.dim + 1, (size_t)s.rank * sizeof *s.dim);
-    *product = rf_numel(&s);
-    return s;
+    return rf_converts(input->dtype, dtype) && (dtype != RF_BOOL || input->dtype == RF_BOOL);
 }
 
-static struct rf_shape with_batch(int64_t n, const struct rf_shape *sample)
+enum rf_status rf_decode_wrong_type(struct rf_decoder *d, const struct rf_io *input,
+                                    const char *datatype)
 {
-    struct rf_shape s = {.rank = sample->rank + 1};
-    s.dim[0] = n;
-    memcpy(s.dim + 1, sample->dim, (size_t)sample->rank * sizeof *s.dim);
-    return s;
-}
-
-enum rf_status rf_decode_match(struct rf_decoder *d, const char *what, const struct rf_shape *got,
-                               bool batches, struct rf_shape *shape)
-{
-    const struct rf_io *io;
-    const enum rf_status rc = rf_decode_only_input(d, what, &io);
-    int64_t product;
-    if (rc != RF_OK)
-        return rc;
-    const struct rf_shape sample = sample_of(io, &product);
-    const int64_t n = got->rank > 0 ? got->dim[0] : 0;
-    const struct rf_shape full = with_batch(n, &sample);
-    const bool empty = batches && got->rank == 1 && n == 0; /* "instances": [] */
-    if (!batches && rf_shape_equal(got, &sample))
-        *shape = with_batch(1, &sample);
-    else if (empty || rf_shape_equal(got, &full))
-        *shape = full;
-    else if (!batches && got->rank == 1 && n == product)
-        *shape = with_batch(1, &sample);
-    else if (got->rank == 2 && got->dim[1] == product)
-        *shape = full;
-    else {
-        char s[RF_SHAPE_TEXT], g[RF_SHAPE_TEXT];
-        rf_shape_text(got, g, sizeof g);
-        rf_shape_text(&sample, s, sizeof s);
-        if (batches)
-            return rf_fail(d->err, RF_SHAPE,
-                           "%s of shape %s: input '%s' takes [n]+%s or [n,%" PRId64 "]", what, g,
-                           io->name, s, product);
-        return rf_fail(d->err, RF_SHAPE,
-                       "%s of shape %s: input '%s' takes %s, [n]+%s, [%" PRId64 "] or [n,%" PRId64
-                       "]",
-                       what, g, io->name, s, s, product, product);
-    }
-    return RF_OK;
+    char shown[RF_EXCERPT];
+    return rf_fail(d->err, RF_UNSUPPORTED,
+                   "inference input '%s' data-type is '%s', but model '%s' expects '%s'",
+                   input->name, rf_excerpt(shown, datatype, strlen(datatype)), d->io->name,
+                   rf_dtype_name(input->dtype));
 }
 
 enum rf_status rf_decode_room(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
-                              float **data)
+                              void **data)
 {
+    const struct rf_io *const io = &d->io->inputs[i];
     int64_t n;
     size_t bytes, total;
     char text[RF_SHAPE_TEXT];
-    if (!rf_shape_numel(shape, &n) || __builtin_mul_overflow((size_t)n, sizeof **data, &bytes) ||
+    if (!rf_shape_numel(shape, &n) ||
+        __builtin_mul_overflow((size_t)n, rf_dtype_size(io->dtype), &bytes) ||
         __builtin_add_overflow(d->bytes, bytes, &total) || total > d->options->max_bytes)
         return rf_fail(d->err, RF_LIMIT, "input '%s' of shape %s is over the limit of %zu bytes",
-                       d->io->inputs[i].name, rf_shape_text(shape, text, sizeof text),
-                       d->options->max_bytes);
+                       io->name, rf_shape_text(shape, text, sizeof text), d->options->max_bytes);
     *data = malloc(bytes ? bytes : 1);
     if (!*data)
         return rf_fail_nomem(d->err, "an input", bytes);
     d->bytes = total;
     d->out->storage[i] = *data;
-    d->out->inputs[i] =
-        (struct rf_tensor){.data = *data, .dtype = RF_F32, .layout = RF_ROWMAJOR, .shape = *shape};
+    d->out->inputs[i] = (struct rf_tensor){
+        .data = *data, .dtype = io->dtype, .layout = RF_ROWMAJOR, .shape = *shape};
     return RF_OK;
 }
 
@@ -116,101 +71,120 @@ enum rf_status rf_decode_all_outputs(struct rf_decoder *d)
     return RF_OK;
 }
 
-/* Lets the request's tensor 0 read the body where it lies. */
-static void read_in_place(struct rf_decoder *d, const struct rf_shape *shape, const void *data)
+/* Whether the elements can be read where they lie; a BOOL may be any byte there. */
+static bool in_place(const struct rf_io *io, enum rf_dtype dtype, const void *data)
 {
-    d->out->inputs[0] = (struct rf_tensor){
-        .data = (void *)data, .dtype = RF_F32, .layout = RF_ROWMAJOR, .shape = *shape};
+    return dtype == io->dtype && dtype != RF_BOOL && (uintptr_t)data % rf_dtype_size(dtype) == 0;
 }
 
-static bool is_aligned(const void *p)
+static void read_in_place(struct rf_decoder *d, const struct rf_shape *shape, const void *data)
 {
-    return (uintptr_t)p % _Alignof(float) == 0;
+    d->out->inputs[0] = (struct rf_tensor){.data = (void *)data,
+                                           .dtype = d->io->inputs[0].dtype,
+                                           .layout = RF_ROWMAJOR,
+                                           .shape = *shape};
+}
+
+/* The shape of `len` bytes: as declared, with as many rows as there are if their number is open. */
+static enum rf_status raw_shape(struct rf_decoder *d, const struct rf_io *io, enum rf_dtype dtype,
+                                size_t len, struct rf_shape *shape)
+{
+    const char *const type = rf_dtype_name(dtype);
+    const bool batches = io->shape.rank > 0 && io->shape.dim[0] < 0;
+    char text[RF_SHAPE_TEXT];
+    int64_t n;
+    size_t bytes;
+    *shape = io->shape;
+    if (batches)
+        shape->dim[0] = 1;
+    rf_shape_text(&io->shape, text, sizeof text);
+    if (!rf_shape_numel(shape, &n) ||
+        __builtin_mul_overflow((size_t)n, rf_dtype_size(dtype), &bytes))
+        return rf_fail(d->err, RF_INVALID,
+                       "a raw body needs an input of fixed size; input '%s' has shape %s: use npy "
+                       "or \"inputs\"",
+                       io->name, text);
+    if (len == 0)
+        return rf_fail(d->err, RF_FORMAT,
+                       "the request's body is empty; one sample of '%s' has %" PRId64
+                       " elements of %s",
+                       io->name, n, type);
+    if (!batches && len != bytes)
+        return rf_fail(d->err, RF_SHAPE,
+                       "raw body of %zu bytes: input '%s' of shape %s takes %" PRId64
+                       " elements of %s, %zu bytes",
+                       len, io->name, text, n, type, bytes);
+    if (batches && (n == 0 || len % bytes != 0))
+        return rf_fail(d->err, RF_SHAPE,
+                       "raw body of %zu bytes is not a multiple of a sample of '%s': %" PRId64
+                       " elements of %s, %zu bytes",
+                       len, io->name, n, type, bytes);
+    if (batches)
+        shape->dim[0] = (int64_t)(len / bytes);
+    return RF_OK;
 }
 
 static enum rf_status decode_raw(struct rf_decoder *d, const void *body, size_t len)
 {
     const struct rf_io *io;
-    const enum rf_dtype dtype = d->options->raw_dtype;
-    int64_t product;
-    size_t sample_bytes;
-    float *data = NULL;
+    struct rf_shape shape;
+    void *data = NULL;
     enum rf_status rc = rf_decode_only_input(d, "a raw body", &io);
     if (rc != RF_OK)
         return rc;
-    const struct rf_shape sample = sample_of(io, &product);
-    if (dtype == RF_BOOL)
-        return rf_fail(d->err, RF_UNSUPPORTED,
-                       "inference input '%s' data-type is 'BOOL', but model '%s' expects 'FP32'",
-                       io->name, d->io->name);
-    if (len == 0)
-        return rf_fail(d->err, RF_FORMAT,
-                       "the request's body is empty; one sample of '%s' has "
-                       "%" PRId64 " elements of %s",
-                       io->name, product, rf_dtype_name(dtype));
-    if (product == 0 ||
-        __builtin_mul_overflow((size_t)product, rf_dtype_size(dtype), &sample_bytes) ||
-        len % sample_bytes != 0)
-        return rf_fail(d->err, RF_SHAPE,
-                       "raw body of %zu bytes is not a multiple of a sample of '%s': %" PRId64
-                       " elements of %s, %zu bytes",
-                       len, io->name, product, rf_dtype_name(dtype),
-                       (size_t)product * rf_dtype_size(dtype));
-    const struct rf_shape shape = with_batch((int64_t)(len / sample_bytes), &sample);
-    if (dtype == RF_F32 && is_aligned(body)) {
+    const enum rf_dtype asked = d->options->raw_dtype;
+    const enum rf_dtype dtype = asked == RF_N_DTYPE ? io->dtype : asked;
+    if (!rf_decode_takes(io, dtype))
+        return rf_decode_wrong_type(d, io, rf_dtype_name(dtype));
+    rc = raw_shape(d, io, dtype, len, &shape);
+    if (rc != RF_OK)
+        return rc;
+    if (in_place(io, dtype, body)) {
         read_in_place(d, &shape, body);
         return RF_OK;
     }
     rc = rf_decode_room(d, 0, &shape, &data);
     if (rc != RF_OK)
         return rc;
-    return rf_convert_f32(data, dtype, body, (size_t)rf_numel(&shape), "raw body", d->err);
+    return rf_convert(data, io->dtype, dtype, body, (size_t)rf_numel(&shape), "raw body", d->err);
 }
 
 static enum rf_status decode_npy(struct rf_decoder *d, const void *body, size_t len)
 {
+    const struct rf_io *const io = &d->io->inputs[0];
     struct rf_npy npy;
     struct rf_shape shape;
-    float *data = NULL;
+    void *data = NULL;
     enum rf_status rc = rf_npy_read(&npy, "npy body", body, len, d->err);
     if (rc == RF_OK)
         rc = rf_decode_match(d, "npy array", &npy.shape, false, &shape);
     if (rc != RF_OK)
         return rc;
-    if (npy.dtype == RF_F32 && is_aligned(npy.data) && (!npy.fortran || npy.shape.rank < 2)) {
+    if (!rf_converts(io->dtype, npy.dtype))
+        return rf_decode_wrong_type(d, io, rf_dtype_name(npy.dtype));
+    if (in_place(io, npy.dtype, npy.data) && (!npy.fortran || npy.shape.rank < 2)) {
         read_in_place(d, &shape, npy.data);
         return RF_OK;
     }
     rc = rf_decode_room(d, 0, &shape, &data);
-    return rc == RF_OK ? rf_npy_to_f32(&npy, data, "npy array", d->err) : rc;
+    return rc == RF_OK ? rf_npy_convert(&npy, data, io->dtype, "npy array", d->err) : rc;
 }
 
-/* Dimension 0 of all inputs, which must agree where the model leaves it open. */
-static enum rf_status count_rows(struct rf_decoder *d)
+/* Dimension 0 of the first input that leaves it open; the others may have another one. */
+static void count_rows(struct rf_decoder *d)
 {
-    int64_t rows = -1;
+    d->out->rows = 1;
     for (size_t i = 0; i < d->io->n_inputs; i++) {
-        const struct rf_shape *const shape = &d->out->inputs[i].shape;
-        if (shape->rank == 0 || d->io->inputs[i].shape.dim[0] >= 0)
-            continue;
-        if (rows >= 0 && shape->dim[0] != rows)
-            return rf_fail(d->err, RF_SHAPE,
-                           "input '%s' batch size does not match other inputs for '%s'",
-                           d->io->inputs[i].name, d->io->name);
-        rows = shape->dim[0];
+        if (d->io->inputs[i].shape.rank > 0 && d->io->inputs[i].shape.dim[0] < 0) {
+            d->out->rows = d->out->inputs[i].shape.dim[0];
+            return;
+        }
     }
-    d->out->rows = rows < 0 ? 1 : rows;
-    return RF_OK;
 }
 
 static enum rf_status start(struct rf_decoder *d)
 {
     const size_t n = d->io->n_inputs;
-    for (size_t i = 0; i < n; i++)
-        if (d->io->inputs[i].dtype != RF_F32)
-            return rf_fail(d->err, RF_UNSUPPORTED, "input '%s' of model '%s' is %s, not FP32",
-                           d->io->inputs[i].name, d->io->name,
-                           rf_dtype_name(d->io->inputs[i].dtype));
     d->out->inputs = calloc(n + 1, sizeof *d->out->inputs);
     d->out->storage = calloc(n + 1, sizeof *d->out->storage);
     if (!d->out->inputs || !d->out->storage)
@@ -233,7 +207,7 @@ enum rf_status rf_infer_decode(struct rf_infer_request *out, enum rf_body form,
                                    : rf_decode_json(&d, body, len);
     }
     if (rc == RF_OK)
-        rc = count_rows(&d);
+        count_rows(&d);
     if (rc == RF_OK && !out->outputs)
         rc = rf_decode_all_outputs(&d);
     if (rc != RF_OK) {

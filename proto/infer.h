@@ -3,10 +3,11 @@
  *   JSON   an Open Inference Protocol object {"inputs": [...]}, {"instances": [...]}, a bare array
  *   raw    little-endian elements of the model's one input
  *   npy    a NumPy file for the model's one input
+ * Inputs come out in the model's dtypes; what a client sends may be of any dtype that rf_converts.
  *
  * Decoding checks everything against the model's inputs, so that what comes out can be run. Errors
  * are for the client: RF_FORMAT, RF_SHAPE, RF_INVALID, RF_UNSUPPORTED (-> 400), RF_LIMIT (-> 413),
- * RF_NOMEM (-> 503). Only FP32 inputs and outputs exist so far.
+ * RF_NOMEM (-> 503).
  */
 #ifndef RF_PROTO_INFER_H
 #define RF_PROTO_INFER_H
@@ -34,19 +35,19 @@ struct rf_infer_request {
     struct rf_tensor *inputs; /* one for each model input, in its order: dense, in its dtype */
     void **storage; /* what the inputs' data must be freed with, or NULL: it is the body's */
     size_t n_inputs;
-    int64_t rows;    /* dimension 0 of the inputs */
+    int64_t rows;    /* dimension 0 of the first input that leaves it open, else 1 */
     size_t *outputs; /* model outputs wanted, in the reply's order */
     size_t n_outputs;
 };
 
 struct rf_decode_options {
-    enum rf_dtype raw_dtype; /* of a raw body's elements: RF_F32 unless the client says otherwise */
+    enum rf_dtype raw_dtype; /* of a raw body's elements; RF_N_DTYPE: the input's */
     bool oip_only;           /* /v2 routes: JSON must be the protocol's object */
     size_t max_bytes;        /* that decoded inputs may take in all */
 };
 
-/* `body` must outlive the request (aligned FP32 raw and npy bodies are read in place). On failure
- * there is nothing to release. */
+/* `body` must outlive the request (aligned raw and npy bodies of the input's dtype are read in
+ * place). On failure there is nothing to release. */
 enum rf_status rf_infer_decode(struct rf_infer_request *out, enum rf_body form,
                                const struct rf_model_io *io,
                                const struct rf_decode_options *options, const void *body,

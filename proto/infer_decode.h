@@ -14,19 +14,31 @@ struct rf_decoder {
     struct rf_error *err;
 };
 
-/* The model's one input, whose sample shape must be fixed; else RF_INVALID says what `form` (a
- * "raw body") needs. */
+/* The model's one input; else RF_INVALID says what `form` (a "raw body") needs. */
 enum rf_status rf_decode_only_input(struct rf_decoder *d, const char *form,
                                     const struct rf_io **input) RF_CHECKED;
 
-/* The shape that a bare array means for the one input. S is its sample shape, P the product of S:
- * S, [n]+S, [P], [n,P] match in this order; with `batches`, [n]+S and [n,P] only. */
+/* Whether a request may send the input's elements as `dtype`. */
+bool rf_decode_takes(const struct rf_io *input, enum rf_dtype dtype);
+/* What is said when not: RF_UNSUPPORTED. */
+enum rf_status rf_decode_wrong_type(struct rf_decoder *d, const struct rf_io *input,
+                                    const char *datatype) RF_CHECKED;
+
+/* Whether `got` is as declared. Open dimensions take 1 and more, the first one 0, too. */
+bool rf_decode_fits(const struct rf_shape *declared, const struct rf_shape *got);
+
+/*
+ * The shape that an array means for the one input. For [n]+S, S fixed and P the product of S: S,
+ * [n]+S, [P], [n,P] match in this order; with `batches`, [n]+S and [n,P] only. Without an open
+ * dimension n is what is declared, and the elements may come flat. An input with other open
+ * dimensions takes its own rank only.
+ */
 enum rf_status rf_decode_match(struct rf_decoder *d, const char *what, const struct rf_shape *got,
                                bool batches, struct rf_shape *shape) RF_CHECKED;
 
 /* Gives input i its shape and room for its elements, within the budget. */
 enum rf_status rf_decode_room(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
-                              float **data) RF_CHECKED;
+                              void **data) RF_CHECKED;
 
 /* All of the model's outputs are wanted. */
 enum rf_status rf_decode_all_outputs(struct rf_decoder *d) RF_CHECKED;

@@ -19,7 +19,7 @@ static void write_label(struct rf_buf *b, const struct rf_model_io *io,
     bool wanted = false;
     for (size_t i = 0; i < request->n_outputs; i++)
         wanted |= request->outputs[i] == 0;
-    if (!wanted || !io->labels || request->rows != 1 || t->shape.rank != 2 ||
+    if (!wanted || !io->labels || request->rows != 1 || t->dtype != RF_F32 || t->shape.rank != 2 ||
         t->shape.dim[0] != 1 || t->shape.dim[1] != (int64_t)io->n_labels || io->n_labels == 0)
         return;
     for (size_t i = 0; i < io->n_labels; i++) {
@@ -56,7 +56,7 @@ static void write_oip(struct rf_buf *b, const struct rf_model_io *io,
         for (int d = 0; d < t->shape.rank; d++)
             rf_buf_printf(b, "%s%" PRId64, d ? "," : "", t->shape.dim[d]);
         rf_buf_text(b, "],\"data\":");
-        rf_json_array_write_flat(b, t->data, (size_t)rf_numel(&t->shape));
+        rf_json_array_write_flat(b, t->dtype, t->data, (size_t)rf_numel(&t->shape));
         rf_buf_text(b, "}");
     }
     rf_buf_text(b, "]}");
@@ -66,7 +66,8 @@ static void write_row(struct rf_buf *b, const struct rf_tensor *t, int64_t row)
 {
     struct rf_shape shape = {.rank = t->shape.rank - 1};
     memcpy(shape.dim, t->shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
-    rf_json_array_write(b, (const float *)t->data + row * rf_numel(&shape), &shape);
+    const size_t bytes = (size_t)rf_numel(&shape) * rf_dtype_size(t->dtype);
+    rf_json_array_write(b, t->dtype, (const char *)t->data + (size_t)row * bytes, &shape);
 }
 
 /* A prediction a row: the output itself, or an object when there are several. */
@@ -92,20 +93,17 @@ static void write_predictions(struct rf_buf *b, const struct rf_model_io *io,
     rf_buf_text(b, "]}");
 }
 
-static enum rf_status check_outputs(const struct rf_model_io *io,
-                                    const struct rf_infer_request *request,
-                                    const struct rf_tensor *outputs, struct rf_error *err)
+/* Instances are answered row by row. */
+static enum rf_status check_rows(const struct rf_model_io *io,
+                                 const struct rf_infer_request *request,
+                                 const struct rf_tensor *outputs, struct rf_error *err)
 {
     for (size_t i = 0; i < request->n_outputs; i++) {
-        const struct rf_tensor *const t = &outputs[request->outputs[i]];
-        const char *const name = io->outputs[request->outputs[i]].name;
-        if (t->dtype != RF_F32)
-            return rf_fail(err, RF_UNSUPPORTED, "output '%s' is %s, not FP32", name,
-                           rf_dtype_name(t->dtype));
-        if (request->form == RF_FORM_INSTANCES &&
-            (t->shape.rank == 0 || t->shape.dim[0] != request->rows))
+        const struct rf_shape *const shape = &outputs[request->outputs[i]].shape;
+        if (shape->rank == 0 || shape->dim[0] != request->rows)
             return rf_fail(err, RF_SHAPE,
-                           "output '%s' has no row for each instance: use \"inputs\"", name);
+                           "output '%s' has no row for each instance: use \"inputs\"",
+                           io->outputs[request->outputs[i]].name);
     }
     return RF_OK;
 }
@@ -114,9 +112,11 @@ enum rf_status rf_infer_encode(struct rf_buf *body, enum rf_body form, const str
                                const struct rf_infer_request *request,
                                const struct rf_tensor *outputs, struct rf_error *err)
 {
-    const enum rf_status rc = check_outputs(io, request, outputs, err);
-    if (rc != RF_OK)
-        return rc;
+    if (request->form == RF_FORM_INSTANCES) {
+        const enum rf_status rc = check_rows(io, request, outputs, err);
+        if (rc != RF_OK)
+            return rc;
+    }
     const struct rf_tensor *const first = &outputs[request->outputs[0]];
     if (form == RF_BODY_RAW)
         rf_buf_add(body, first->data,

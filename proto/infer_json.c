@@ -10,15 +10,18 @@
 static enum rf_status decode_array(struct rf_decoder *d, const char *what, const char *at,
                                    bool batches)
 {
+    const struct rf_io *io;
     struct rf_json_array array;
     struct rf_shape shape;
-    float *data = NULL;
-    enum rf_status rc = rf_json_array_measure(&array, what, at, d->err);
+    void *data = NULL;
+    enum rf_status rc = rf_decode_only_input(d, what, &io);
+    if (rc == RF_OK)
+        rc = rf_json_array_measure(&array, what, at, io->dtype, d->err);
     if (rc == RF_OK)
         rc = rf_decode_match(d, what, &array.shape, batches, &shape);
     if (rc == RF_OK)
         rc = rf_decode_room(d, 0, &shape, &data);
-    return rc == RF_OK ? rf_json_array_read(&array, data, RF_F32, what, d->err) : rc;
+    return rc == RF_OK ? rf_json_array_read(&array, data, io->dtype, io->dtype, what, d->err) : rc;
 }
 
 static enum rf_status decode_object(struct rf_decoder *d, const char *object)
@@ -36,7 +39,7 @@ static enum rf_status decode_object(struct rf_decoder *d, const char *object)
         if (found)
             *found = value;
     }
-    if (d->options->oip_only || (inputs && !instances))
+    if (d->options->oip_only || (!instances && (inputs || d->io->n_inputs == 0)))
         return rf_decode_oip(d, object);
     if (!instances)
         return rf_fail(d->err, RF_FORMAT, "request body: expected \"inputs\" or \"instances\"");

@@ -227,8 +227,9 @@ enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *byt
     return RF_OK;
 }
 
-/* `from` has the first dimension fastest, `dst` the last one. */
-static void to_row_major(float *dst, const float *from, const struct rf_shape *shape, int64_t n)
+/* `from` has the first dimension fastest, `dst` the last one; elements of `size` bytes. */
+static void to_row_major(char *dst, const char *from, size_t size, const struct rf_shape *shape,
+                         int64_t n)
 {
     int64_t index[RF_MAX_RANK] = {0}, stride[RF_MAX_RANK], at = 0, step = 1;
     for (int d = 0; d < shape->rank; d++) {
@@ -236,7 +237,7 @@ static void to_row_major(float *dst, const float *from, const struct rf_shape *s
         step *= shape->dim[d];
     }
     for (int64_t i = 0; i < n; i++) {
-        dst[i] = from[at];
+        memcpy(dst + (size_t)i * size, from + (size_t)at * size, size);
         for (int d = shape->rank - 1; d >= 0; d--) {
             at += stride[d];
             if (++index[d] < shape->dim[d])
@@ -247,19 +248,19 @@ static void to_row_major(float *dst, const float *from, const struct rf_shape *s
     }
 }
 
-enum rf_status rf_npy_to_f32(const struct rf_npy *npy, float *dst, const char *what,
-                             struct rf_error *err)
+enum rf_status rf_npy_convert(const struct rf_npy *npy, void *dst, enum rf_dtype to,
+                              const char *what, struct rf_error *err)
 {
-    const size_t n = (size_t)npy->n;
+    const size_t n = (size_t)npy->n, size = rf_dtype_size(to);
     if (!npy->fortran || npy->shape.rank < 2 || n == 0)
-        return rf_convert_f32(dst, npy->dtype, npy->data, n, what, err);
+        return rf_convert(dst, to, npy->dtype, npy->data, n, what, err);
     size_t bytes;
-    float *const as_stored = __builtin_mul_overflow(n, sizeof *dst, &bytes) ? NULL : malloc(bytes);
+    char *const as_stored = __builtin_mul_overflow(n, size, &bytes) ? NULL : malloc(bytes);
     if (!as_stored)
-        return rf_fail_nomem(err, "an array in Fortran order", n * sizeof *dst);
-    const enum rf_status rc = rf_convert_f32(as_stored, npy->dtype, npy->data, n, what, err);
+        return rf_fail_nomem(err, "an array in Fortran order", n * size);
+    const enum rf_status rc = rf_convert(as_stored, to, npy->dtype, npy->data, n, what, err);
     if (rc == RF_OK)
-        to_row_major(dst, as_stored, &npy->shape, npy->n);
+        to_row_major(dst, as_stored, size, &npy->shape, npy->n);
     free(as_stored);
     return rc;
 }

@@ -21,10 +21,10 @@ bool rf_npy_is(const void *bytes, size_t len);
 /* RF_FORMAT or RF_UNSUPPORTED; `what` starts the message. */
 enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *bytes, size_t len,
                            struct rf_error *err) RF_CHECKED;
-/* Dense row-major FP32 into `dst`, out->n elements. RF_FORMAT where a value does not fit; RF_NOMEM
+/* Dense row-major elements of `to` into `dst`, npy->n of them, by the rules of rf_convert. RF_NOMEM
  * may happen for Fortran order. */
-enum rf_status rf_npy_to_f32(const struct rf_npy *npy, float *dst, const char *what,
-                             struct rf_error *err) RF_CHECKED;
+enum rf_status rf_npy_convert(const struct rf_npy *npy, void *dst, enum rf_dtype to,
+                              const char *what, struct rf_error *err) RF_CHECKED;
 
 /* A version 1 file in C order; what fails is in b->status. */
 void rf_npy_write(struct rf_buf *b, enum rf_dtype dtype, const struct rf_shape *shape,

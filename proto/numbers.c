@@ -158,6 +158,17 @@ bool rf_number_i64(const char *token, size_t len, int64_t *v)
     return !__builtin_mul_overflow(x, negative ? 1 : -1, v);
 }
 
+bool rf_number_u64(const char *token, size_t len, uint64_t *v)
+{
+    uint64_t x = 0;
+    for (size_t i = 0; i < len; i++)
+        if (!is_digit(token[i]) || __builtin_mul_overflow(x, 10, &x) ||
+            __builtin_add_overflow(x, token[i] - '0', &x))
+            return false;
+    *v = x;
+    return len > 0;
+}
+
 /* "1" and "-0" become "1.0" and "-0.0": readers keep the type, and the sign of zero. */
 static size_t as_real(char out[RF_NUMBER_TEXT])
 {

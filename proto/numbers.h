@@ -21,6 +21,7 @@ bool rf_number_f32(const char *token, size_t len, float *v);
 bool rf_number_f64(const char *token, size_t len, double *v);
 /* False: has a fraction or an exponent, or does not fit. */
 bool rf_number_i64(const char *token, size_t len, int64_t *v);
+bool rf_number_u64(const char *token, size_t len, uint64_t *v);
 
 /* Returns the bytes written, terminator left out. */
 size_t rf_number_print_f32(char out[RF_NUMBER_TEXT], float v);

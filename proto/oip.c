@@ -86,15 +86,13 @@ static enum rf_status read_name(struct rf_decoder *d, const char *value, const c
 static enum rf_status read_dtype(struct rf_decoder *d, const struct rf_io *io, const char *value,
                                  const char *what, enum rf_dtype *dtype)
 {
-    char name[NAME], shown[RF_EXCERPT];
+    char name[NAME];
     const enum rf_status rc = read_name(d, value, what, "datatype", name);
     if (rc != RF_OK)
         return rc;
-    if (rf_dtype_find(name, dtype) && *dtype != RF_BOOL)
+    if (rf_dtype_find(name, dtype) && rf_decode_takes(io, *dtype))
         return RF_OK;
-    return rf_fail(d->err, RF_UNSUPPORTED,
-                   "inference input '%s' data-type is '%s', but model '%s' expects '%s'", io->name,
-                   rf_excerpt(shown, name, strlen(name)), d->io->name, rf_dtype_name(io->dtype));
+    return rf_decode_wrong_type(d, io, name);
 }
 
 static enum rf_status read_shape(struct rf_decoder *d, const char *value, const char *what,
@@ -121,7 +119,6 @@ static enum rf_status read_shape(struct rf_decoder *d, const char *value, const 
     return RF_OK;
 }
 
-/* Against the declared shape; only dimension 0 may be 0. */
 static enum rf_status check_shape(struct rf_decoder *d, const struct rf_io *io, const char *what,
                                   const struct rf_shape *got)
 {
@@ -131,12 +128,7 @@ static enum rf_status check_shape(struct rf_decoder *d, const struct rf_io *io, 
     rf_shape_text(&io->shape, e, sizeof e);
     if (!rf_shape_numel(got, &n))
         return rf_fail(d->err, RF_SHAPE, "%s: shape %s has more than 2^63-1 elements", what, g);
-    bool fits = got->rank == io->shape.rank;
-    for (int i = 0; i < got->rank && fits; i++) {
-        const int64_t want = io->shape.dim[i];
-        fits = got->dim[i] == want || (want < 0 && (got->dim[i] > 0 || i == 0));
-    }
-    if (fits)
+    if (rf_decode_fits(&io->shape, got))
         return RF_OK;
     const bool no_batch =
         got->rank == io->shape.rank - 1 &&
@@ -202,7 +194,7 @@ static enum rf_status read_input(struct rf_decoder *d, const char *object, size_
     struct rf_json_array data;
     struct rf_shape shape;
     enum rf_dtype dtype;
-    float *to = NULL;
+    void *to = NULL;
     size_t i = 0;
     char what[NAME + 16], name[NAME], shown[RF_EXCERPT];
     snprintf(what, sizeof what, "inputs[%zu]", ordinal);
@@ -221,11 +213,11 @@ static enum rf_status read_input(struct rf_decoder *d, const char *object, size_
         return rf_fail(d->err, RF_FORMAT, "%s: \"data\" is missing", what);
     char path[NAME + 32];
     snprintf(path, sizeof path, "%s: data", what);
-    if ((rc = rf_json_array_measure(&data, path, w[DATA].value, d->err)) != RF_OK ||
+    if ((rc = rf_json_array_measure(&data, path, w[DATA].value, dtype, d->err)) != RF_OK ||
         (rc = check_data(d, what, &shape, &data)) != RF_OK ||
         (rc = rf_decode_room(d, i, &shape, &to)) != RF_OK)
         return rc;
-    return rf_json_array_read(&data, to, dtype, path, d->err);
+    return rf_json_array_read(&data, to, io->dtype, dtype, path, d->err);
 }
 
 /* Names of the inputs that were given, or of those that were not: "'a','b'". */
@@ -247,6 +239,8 @@ static enum rf_status read_inputs(struct rf_decoder *d, const char *array)
 {
     const char *at = array, *object;
     size_t n = 0;
+    if (!array && d->io->n_inputs == 0)
+        return RF_OK;
     if (!array || *array != '[')
         return rf_fail(d->err, RF_FORMAT, "request body: \"inputs\" %s%s, expected an array",
                        array ? "is " : "is missing", array ? rf_json_kind(array) : "");

@@ -13,7 +13,8 @@
 /* A walk through nested arrays; level d counts the elements of the array that is open there. */
 struct walk {
     const char *path, *at;
-    int depth; /* arrays open */
+    bool booleans; /* instead of numbers */
+    int depth;     /* arrays open */
     int64_t count[RF_MAX_RANK];
     struct rf_error *err;
 };
@@ -29,7 +30,7 @@ static const char *place(const struct walk *w, int levels, char out[PATH])
     return out;
 }
 
-enum content { UNKNOWN, NUMBERS, ARRAYS };
+enum content { UNKNOWN, ELEMENTS, ARRAYS };
 
 /* What measuring knows of each level: its arrays' length and what they hold. */
 struct level {
@@ -44,9 +45,14 @@ static enum rf_status note_content(const struct walk *w, struct level *level, en
         level->content = content;
     if (level->content == content)
         return RF_OK;
-    return rf_fail(w->err, RF_SHAPE, "%s is %s, but others beside it are %s: the array is ragged",
-                   place(w, w->depth, text), content == NUMBERS ? "a number" : "an array",
-                   content == NUMBERS ? "arrays" : "numbers");
+    const char *const element = w->booleans ? "boolean" : "number";
+    if (content == ELEMENTS)
+        return rf_fail(w->err, RF_SHAPE,
+                       "%s is a %s, but others beside it are arrays: the array is ragged",
+                       place(w, w->depth, text), element);
+    return rf_fail(w->err, RF_SHAPE,
+                   "%s is an array, but others beside it are %ss: the array is ragged",
+                   place(w, w->depth, text), element);
 }
 
 static enum rf_status open_array(struct walk *w, struct level levels[RF_MAX_RANK])
@@ -90,18 +96,18 @@ static void next_element(struct walk *w)
     }
 }
 
-static bool is_number(const char *at)
+static bool is_element(const struct walk *w)
 {
-    return !strchr("{[\"tfn", *at);
+    return w->booleans ? *w->at == 't' || *w->at == 'f' : !strchr("{[\"tfn", *w->at);
 }
 
-static enum rf_status measure_number(struct walk *w, struct level levels[RF_MAX_RANK], int64_t *n)
+static enum rf_status measure_element(struct walk *w, struct level levels[RF_MAX_RANK], int64_t *n)
 {
     char text[PATH];
-    if (!is_number(w->at))
-        return rf_fail(w->err, RF_FORMAT, "%s is %s, expected a number", place(w, w->depth, text),
-                       rf_json_kind(w->at));
-    const enum rf_status rc = note_content(w, &levels[w->depth - 1], NUMBERS);
+    if (!is_element(w))
+        return rf_fail(w->err, RF_FORMAT, "%s is %s, expected %s", place(w, w->depth, text),
+                       rf_json_kind(w->at), w->booleans ? "true or false" : "a number");
+    const enum rf_status rc = note_content(w, &levels[w->depth - 1], ELEMENTS);
     if (rc != RF_OK)
         return rc;
     ++*n;
@@ -111,16 +117,16 @@ static enum rf_status measure_number(struct walk *w, struct level levels[RF_MAX_
 }
 
 enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path, const char *at,
-                                     struct rf_error *err)
+                                     enum rf_dtype dtype, struct rf_error *err)
 {
-    struct walk w = {.path = path, .at = at, .err = err};
+    struct walk w = {.path = path, .at = at, .booleans = dtype == RF_BOOL, .err = err};
     struct level levels[RF_MAX_RANK];
     *out = (struct rf_json_array){.at = at};
     for (int d = 0; d < RF_MAX_RANK; d++)
         levels[d] = (struct level){.length = -1};
     if (*at != '[')
-        return rf_fail(err, RF_FORMAT, "%.40s is %s, expected an array of numbers", path,
-                       rf_json_kind(at));
+        return rf_fail(err, RF_FORMAT, "%.40s is %s, expected an array of %s", path,
+                       rf_json_kind(at), w.booleans ? "booleans" : "numbers");
     do {
         enum rf_status rc;
         if (*w.at == '[') {
@@ -130,7 +136,7 @@ enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path
             if (rc == RF_OK && w.depth > 0)
                 next_element(&w);
         } else {
-            rc = measure_number(&w, levels, &out->n);
+            rc = measure_element(&w, levels, &out->n);
         }
         if (rc != RF_OK)
             return rc;
@@ -141,102 +147,107 @@ enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path
 }
 
 /* NaN, Infinity, -Infinity: the token's value, or false. */
-static bool nonfinite(const char *at, float *v)
+static bool nonfinite(const char *at, double *v)
 {
     if (*at == 'N')
-        *v = NAN;
+        *v = (double)NAN;
     else if (*at == 'I')
-        *v = INFINITY;
+        *v = (double)INFINITY;
     else if (*at == '-' && at[1] == 'I')
-        *v = -INFINITY;
+        *v = -(double)INFINITY;
     else
         return false;
     return true;
 }
 
-static bool read_f64(const char *at, size_t len, float *v)
+/* As a value of `dtype`: rounded to it first. */
+static bool read_real(const char *at, size_t len, enum rf_dtype dtype, double *v)
 {
-    double d;
-    return rf_number_f64(at, len, &d) && rf_narrow_f32(d, v);
-}
-
-static bool read_f16(const char *at, size_t len, float *v)
-{
-    if (!rf_number_f32(at, len, v))
+    float f;
+    if (nonfinite(at, v))
+        return true;
+    if (dtype == RF_F64)
+        return rf_number_f64(at, len, v);
+    if (!rf_number_f32(at, len, &f))
         return false;
-    *v = rf_f16_to_f32(rf_f32_to_f16(*v));
-    return isfinite(*v);
+    if (dtype == RF_F16)
+        f = rf_f16_to_f32(rf_f32_to_f16(f));
+    else if (dtype == RF_BF16)
+        f = rf_bf16_to_f32(rf_f32_to_bf16(f));
+    *v = (double)f;
+    return isfinite(f);
 }
 
-static bool read_bf16(const char *at, size_t len, float *v)
+static bool read_whole(const char *at, size_t len, struct rf_whole *v)
 {
-    if (!rf_number_f32(at, len, v))
+    int64_t below;
+    *v = (struct rf_whole){.negative = false};
+    if (*at != '-')
+        return rf_number_u64(at, len, &v->bits);
+    if (!rf_number_i64(at, len, &below))
         return false;
-    *v = rf_bf16_to_f32(rf_f32_to_bf16(*v));
-    return isfinite(*v);
-}
-
-/* What values a dtype takes; integers only where `max` is not 0. */
-struct range {
-    int64_t min, max;
-    bool (*real)(const char *at, size_t len, float *v);
-};
-
-static bool range_of(enum rf_dtype dtype, struct range *r)
-{
-    static const struct range ranges[RF_N_DTYPE] = {
-        [RF_U8] = {0, UINT8_MAX, NULL},
-        [RF_U16] = {0, UINT16_MAX, NULL},
-        [RF_U32] = {0, UINT32_MAX, NULL},
-        [RF_U64] = {0, RF_EXACT_INT, NULL},
-        [RF_I8] = {INT8_MIN, INT8_MAX, NULL},
-        [RF_I16] = {INT16_MIN, INT16_MAX, NULL},
-        [RF_I32] = {INT32_MIN, INT32_MAX, NULL},
-        [RF_I64] = {-RF_EXACT_INT, RF_EXACT_INT, NULL},
-        [RF_F16] = {0, 0, read_f16},
-        [RF_BF16] = {0, 0, read_bf16},
-        [RF_F32] = {0, 0, rf_number_f32},
-        [RF_F64] = {0, 0, read_f64},
-    };
-    *r = ranges[dtype];
-    return r->real || r->max;
-}
-
-static bool read_one(const char *at, size_t len, const struct range *r, float *v)
-{
-    int64_t i;
-    if (r->real)
-        return nonfinite(at, v) || r->real(at, len, v);
-    if (!rf_number_i64(at, len, &i) || i < r->min || i > r->max)
-        return false;
-    *v = (float)i;
+    *v = (struct rf_whole){.bits = (uint64_t)below, .negative = below < 0};
     return true;
 }
 
+/* Values of `from` that become elements of `to`; whole ones lie in both dtypes' ranges. */
+struct reader {
+    enum rf_dtype from, to;
+    struct rf_range range;
+};
+
+static struct reader reader_of(enum rf_dtype from, enum rf_dtype to)
+{
+    const struct rf_range a = rf_range_of(from), b = rf_range_of(to);
+    return (struct reader){
+        .from = from,
+        .to = to,
+        .range = {.min = a.min > b.min ? a.min : b.min, .max = a.max < b.max ? a.max : b.max}};
+}
+
+static bool read_one(const struct reader *r, const char *at, size_t len, void *dst)
+{
+    struct rf_whole whole;
+    double real;
+    if (rf_dtype_is_real(r->from))
+        return read_real(at, len, r->from, &real) && rf_store_real(r->to, dst, real);
+    if (r->from == RF_BOOL) {
+        whole = (struct rf_whole){.bits = *at == 't'};
+        return rf_store_whole(r->to, dst, whole);
+    }
+    return read_whole(at, len, &whole) && rf_in_range(&r->range, whole) &&
+           rf_store_whole(r->to, dst, whole);
+}
+
 static enum rf_status bad_value(const struct walk *w, const char *token, size_t len,
-                                enum rf_dtype dtype, const struct range *r)
+                                const struct reader *r)
 {
     char text[PATH], shown[RF_EXCERPT];
     place(w, w->depth, text);
     rf_excerpt(shown, token, len < 24 ? len : 24);
     const char *const cut = len > 24 ? "..." : "";
-    if (r->real)
-        return rf_fail(w->err, RF_FORMAT, "%s is %s%s, which does not fit %s%s", text, shown, cut,
-                       rf_dtype_name(dtype), dtype == RF_F64 ? " converted to FP32" : "");
+    if (rf_dtype_is_real(r->from)) {
+        const bool narrows = rf_dtype_size(r->to) < rf_dtype_size(r->from);
+        return rf_fail(w->err, RF_FORMAT, "%s is %s%s, which does not fit %s%s%s", text, shown, cut,
+                       rf_dtype_name(r->from), narrows ? " converted to " : "",
+                       narrows ? rf_dtype_name(r->to) : "");
+    }
+    const struct rf_range own = rf_range_of(r->from);
+    const bool narrows = r->range.min > own.min || r->range.max < own.max;
     return rf_fail(w->err, RF_FORMAT,
-                   "%s is %s%s; %s takes integers from %" PRId64 " to %" PRId64 "%s", text, shown,
-                   cut, rf_dtype_name(dtype), r->min, r->max,
-                   r->max == RF_EXACT_INT ? " (2^53) for an FP32 input" : "");
+                   "%s is %s%s; %s takes integers from %" PRId64 " to %" PRIu64 "%s%s%s", text,
+                   shown, cut, rf_dtype_name(r->from), r->range.min, r->range.max,
+                   r->range.max == (uint64_t)RF_EXACT_INT ? " (2^53)" : "",
+                   narrows ? " for an input of " : "", narrows ? rf_dtype_name(r->to) : "");
 }
 
-enum rf_status rf_json_array_read(const struct rf_json_array *array, float *dst,
-                                  enum rf_dtype dtype, const char *path, struct rf_error *err)
+enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, enum rf_dtype to,
+                                  enum rf_dtype from, const char *path, struct rf_error *err)
 {
     struct walk w = {.path = path, .at = array->at, .err = err};
-    struct range r;
-    if (!range_of(dtype, &r))
-        return rf_fail(err, RF_UNSUPPORTED, "%.40s: %s is not converted to FP32", path,
-                       rf_dtype_name(dtype));
+    const struct reader r = reader_of(from, to);
+    const size_t size = rf_dtype_size(to);
+    char *at = dst;
     do {
         if (*w.at == '[') {
             w.count[w.depth++] = 0;
@@ -248,8 +259,9 @@ enum rf_status rf_json_array_read(const struct rf_json_array *array, float *dst,
         } else {
             const char *const end = rf_json_past(w.at);
             const size_t len = (size_t)(end - w.at);
-            if (!read_one(w.at, len, &r, dst++))
-                return bad_value(&w, w.at, len, dtype, &r);
+            if (!read_one(&r, w.at, len, at))
+                return bad_value(&w, w.at, len, &r);
+            at += size;
             w.at = end;
             next_element(&w);
         }
@@ -257,35 +269,51 @@ enum rf_status rf_json_array_read(const struct rf_json_array *array, float *dst,
     return RF_OK;
 }
 
-void rf_json_array_write_flat(struct rf_buf *b, const float *data, size_t n)
+static void write_one(struct rf_buf *b, enum rf_dtype dtype, const void *at)
 {
+    char text[RF_NUMBER_TEXT];
+    if (dtype == RF_F64)
+        rf_buf_json_double(b, rf_load_real(dtype, at));
+    else if (rf_dtype_is_real(dtype))
+        rf_buf_json_float(b, (float)rf_load_real(dtype, at));
+    else if (dtype == RF_BOOL)
+        rf_buf_text(b, *(const unsigned char *)at ? "true" : "false");
+    else
+        rf_buf_add(b, text, rf_whole_print(text, rf_load_whole(dtype, at)));
+}
+
+void rf_json_array_write_flat(struct rf_buf *b, enum rf_dtype dtype, const void *data, size_t n)
+{
+    const size_t size = rf_dtype_size(dtype);
+    const char *at = data;
     rf_buf_add(b, "[", 1);
-    for (size_t i = 0; i < n && b->status == RF_OK; i++) {
+    for (size_t i = 0; i < n && b->status == RF_OK; i++, at += size) {
         if (i > 0)
             rf_buf_add(b, ",", 1);
-        rf_buf_json_float(b, data[i]);
+        write_one(b, dtype, at);
     }
     rf_buf_add(b, "]", 1);
 }
 
-void rf_json_array_write(struct rf_buf *b, const float *data, const struct rf_shape *shape)
+void rf_json_array_write(struct rf_buf *b, enum rf_dtype dtype, const void *data,
+                         const struct rf_shape *shape)
 {
     if (shape->rank == 0) {
-        rf_buf_json_float(b, *data);
+        write_one(b, dtype, data);
         return;
     }
     if (shape->rank == 1) {
-        rf_json_array_write_flat(b, data, (size_t)shape->dim[0]);
+        rf_json_array_write_flat(b, dtype, data, (size_t)shape->dim[0]);
         return;
     }
     struct rf_shape inner = {.rank = shape->rank - 1};
     memcpy(inner.dim, shape->dim + 1, (size_t)inner.rank * sizeof *inner.dim);
-    const size_t step = (size_t)rf_numel(&inner);
+    const size_t step = (size_t)rf_numel(&inner) * rf_dtype_size(dtype);
     rf_buf_add(b, "[", 1);
     for (int64_t i = 0; i < shape->dim[0] && b->status == RF_OK; i++) {
         if (i > 0)
             rf_buf_add(b, ",", 1);
-        rf_json_array_write(b, data + (size_t)i * step, &inner);
+        rf_json_array_write(b, dtype, (const char *)data + (size_t)i * step, &inner);
     }
     rf_buf_add(b, "]", 1);
 }

@@ -1,7 +1,7 @@
 /*
- * Arrays of numbers in JSON <-> tensors. Reading goes over a text that rf_json_check has passed, in
- * two steps: the shape first, so that nothing is allocated for an array that does not fit; then the
- * numbers, straight into their tensor.
+ * Arrays in JSON <-> tensors of any dtype. Reading goes over a text that rf_json_check has passed,
+ * in two steps: the shape first, so that nothing is allocated for an array that does not fit; then
+ * the numbers, straight into their tensor.
  */
 #ifndef RF_PROTO_TENSOR_JSON_H
 #define RF_PROTO_TENSOR_JSON_H
@@ -15,21 +15,25 @@ struct rf_json_array {
     int64_t n; /* elements */
 };
 
-/* RF_SHAPE for ragged arrays, RF_FORMAT for elements that are not numbers; both say where:
- * "data[1][2]". `path` is the name that the array goes by. */
+/* An array of booleans when `dtype` is BOOL, else of numbers. RF_SHAPE for ragged arrays, RF_FORMAT
+ * for elements of another kind; both say where: "data[1][2]". `path` is the name that the array
+ * goes by. */
 enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path, const char *at,
-                                     struct rf_error *err) RF_CHECKED;
+                                     enum rf_dtype dtype, struct rf_error *err) RF_CHECKED;
 
 /*
- * The elements as values of `dtype`, converted to FP32. RF_FORMAT names a value that `dtype` cannot
- * hold: out of range, a fraction in an integer; RF_UNSUPPORTED for BOOL.
+ * The elements as values of `from`, converted to `to`, which rf_converts allows; `array` was
+ * measured for `from`. RF_FORMAT names a value that either cannot hold: out of range, a fraction in
+ * an integer.
  */
-enum rf_status rf_json_array_read(const struct rf_json_array *array, float *dst,
-                                  enum rf_dtype dtype, const char *path,
+enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, enum rf_dtype to,
+                                  enum rf_dtype from, const char *path,
                                   struct rf_error *err) RF_CHECKED;
 
-/* FP32 elements, flat "[1.0,2.0]" or nested as `shape` says (rank 0: one number). */
-void rf_json_array_write_flat(struct rf_buf *b, const float *data, size_t n);
-void rf_json_array_write(struct rf_buf *b, const float *data, const struct rf_shape *shape);
+/* Flat "[1.0,2.0]" or nested as `shape` says (rank 0: one element); "[1,2]" for whole numbers,
+ * "[true]" for BOOL. */
+void rf_json_array_write_flat(struct rf_buf *b, enum rf_dtype dtype, const void *data, size_t n);
+void rf_json_array_write(struct rf_buf *b, enum rf_dtype dtype, const void *data,
+                         const struct rf_shape *shape);
 
 #endif

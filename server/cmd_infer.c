@@ -58,7 +58,7 @@ static enum rf_status read_part(struct run *run, const char *arg, struct rf_erro
     if (rc)
         return rc;
     const bool is_npy = len >= 6 && memcmp(part->body, "\x93NUMPY", 6) == 0;
-    const struct rf_decode_options options = {.raw_dtype = RF_F32, .max_bytes = SIZE_MAX / 2};
+    const struct rf_decode_options options = {.raw_dtype = RF_N_DTYPE, .max_bytes = SIZE_MAX / 2};
     struct rf_model_io io = m->io;
     if (input < m->io.n_inputs) {
         io.inputs = &m->io.inputs[input];
@@ -75,8 +75,13 @@ static enum rf_status read_part(struct run *run, const char *arg, struct rf_erro
     if (rc)
         return rf_fail(err, rc, "%s: %s", path, inner.text);
     part->decoded = true;
-    for (size_t i = 0; i < part->request.n_inputs; i++)
-        run->inputs[input < m->io.n_inputs ? input : i] = part->request.inputs[i];
+    for (size_t i = 0; i < part->request.n_inputs; i++) {
+        const size_t to = input < m->io.n_inputs ? input : i;
+        if (run->inputs[to].data)
+            return rf_fail(err, RF_INVALID, "%s: input '%s' was given before", path,
+                           m->io.inputs[to].name);
+        run->inputs[to] = part->request.inputs[i];
+    }
     return RF_OK;
 }
 
@@ -90,12 +95,12 @@ static enum rf_status read_inputs(struct run *run, struct rf_error *err)
             return rc;
     }
     for (size_t i = 0; i < m->io.n_inputs; i++)
-        if (run->inputs[i].shape.rank == 0 && !run->inputs[i].data)
+        if (!run->inputs[i].data)
             return rf_fail(err, RF_INVALID, "no file for input '%s': add %s=FILE",
                            m->io.inputs[i].name, m->io.inputs[i].name);
     run->request = (struct rf_infer_request){.inputs = run->inputs,
                                              .n_inputs = m->io.n_inputs,
-                                             .rows = run->parts[0].request.rows,
+                                             .rows = run->n_parts ? run->parts[0].request.rows : 1,
                                              .outputs = run->wanted,
                                              .n_outputs = m->io.n_outputs};
     for (size_t i = 0; i < m->io.n_outputs; i++)
@@ -120,9 +125,9 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
     if (rc)
         return rc;
     const struct rf_model_io *io = &run->model->io;
-    run->inputs = calloc(io->n_inputs, sizeof *run->inputs);
-    run->outputs = calloc(io->n_outputs, sizeof *run->outputs);
-    run->wanted = calloc(io->n_outputs, sizeof *run->wanted);
+    run->inputs = calloc(io->n_inputs + 1, sizeof *run->inputs);
+    run->outputs = calloc(io->n_outputs + 1, sizeof *run->outputs);
+    run->wanted = calloc(io->n_outputs + 1, sizeof *run->wanted);
     if (!run->inputs || !run->outputs || !run->wanted)
         return rf_fail_nomem(err, "inputs and outputs", io->n_outputs * sizeof *run->outputs);
     struct srv_cpus cpus;
@@ -137,8 +142,8 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
 static enum rf_status compute(struct run *run, struct rf_error *err)
 {
     const size_t n = run->model->io.n_inputs;
-    struct rf_shape *shapes = calloc(n, sizeof *shapes);
-    const void **in = calloc(n, sizeof *in);
+    struct rf_shape *shapes = calloc(n + 1, sizeof *shapes);
+    const void **in = calloc(n + 1, sizeof *in);
     enum rf_status rc = shapes && in ? RF_OK : rf_fail_nomem(err, "inputs", n * sizeof *shapes);
     for (size_t i = 0; shapes && in && i < n; i++) {
         shapes[i] = run->inputs[i].shape;
@@ -193,6 +198,7 @@ static enum rf_status report(struct run *run, struct rf_error *err)
     struct rf_buf b;
     enum rf_status rc = RF_OK;
     if (*config->output) {
+        rc = srv_folder_make(config->output, err);
         for (size_t i = 0; !rc && i < run->model->io.n_outputs; i++)
             rc = write_output(run, i, err);
     } else {
@@ -228,8 +234,8 @@ int srv_cmd_infer(const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
     struct run *run = NULL;
-    if (config->args.n < 2)
-        return srv_usage("infer: expected MODEL [NAME=]FILE..., got %zu arguments", config->args.n);
+    if (config->args.n < 1)
+        return srv_usage("infer: expected MODEL [NAME=]FILE...");
     run = calloc(1, sizeof *run);
     if (!run)
         return srv_fail("out of memory");

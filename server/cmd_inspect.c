@@ -1,157 +1,162 @@
-/* `rectifier inspect`: the plan of a network as a table or as JSON. */
-#include <inttypes.h>
+/* `rectifier inspect`: the plan of a network as a table, as JSON or for Graphviz. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/cli.h"
 #include "server/commands.h"
-#include "server/models.h"
+#include "server/inspect.h"
+#include "server/units.h"
 
-struct step {
-    char *name, *path;
-    struct rf_step_info info; /* its strings are the copies above and constants */
-};
+/* ---- shapes ---- */
 
-struct steps {
-    struct step *list;
-    size_t n, cap;
-    bool no_memory;
-};
+/* "1,3,224,224"; "" is a scalar. */
+static bool parse_sizes(const char *text, struct rf_shape *shape)
+{
+    *shape = (struct rf_shape){.rank = 0};
+    while (*text) {
+        char digits[24];
+        const size_t n = strcspn(text, ",");
+        uint64_t v;
+        if (n >= sizeof digits || shape->rank == RF_MAX_RANK)
+            return false;
+        snprintf(digits, sizeof digits, "%.*s", (int)n, text);
+        if (!srv_parse_uint(digits, &v) || v > INT64_MAX)
+            return false;
+        shape->dim[shape->rank++] = (int64_t)v;
+        text += n;
+        if (*text == ',' && *++text == '\0')
+            return false;
+    }
+    return true;
+}
 
-/* What rf_model_inspect shows is borrowed for the call only. */
+/* --shape NAME=SIZES */
+static enum rf_status take_shape(struct srv_inspection *x, const char *arg, struct rf_error *err)
+{
+    const struct rf_model_io *io = &x->model->io;
+    const char *eq = strrchr(arg, '=');
+    struct rf_shape shape;
+    if (!eq || !parse_sizes(eq + 1, &shape))
+        return rf_fail(err, RF_INVALID,
+                       "--shape: expected NAME=SIZES, as image=1,3,224,224, got '%.100s'", arg);
+    const size_t len = (size_t)(eq - arg);
+    for (size_t i = 0; i < io->n_inputs; i++)
+        if (strlen(io->inputs[i].name) == len && memcmp(io->inputs[i].name, arg, len) == 0) {
+            x->shapes[i] = shape;
+            return RF_OK;
+        }
+    return rf_fail(err, RF_NOT_FOUND, "--shape: model '%s' has no input '%.*s'%s%s%s", io->name,
+                   (int)(len < 64 ? len : 64), arg, io->n_inputs ? "; the first one is '" : "",
+                   io->n_inputs ? io->inputs[0].name : "", io->n_inputs ? "'" : "");
+}
+
+static enum rf_status choose_shapes(struct srv_inspection *x, const struct srv_config *config,
+                                    struct rf_error *err)
+{
+    const struct rf_model_io *io = &x->model->io;
+    x->shapes = rf_arena_array(&x->arena, io->n_inputs + 1, sizeof *x->shapes);
+    if (!x->shapes)
+        return rf_fail_nomem(err, "shapes", io->n_inputs * sizeof *x->shapes);
+    if (!srv_model_shapes(x->model->model, (int64_t)config->batch, x->shapes))
+        return rf_fail(err, RF_UNSUPPORTED,
+                       "%s: its shapes follow from the elements of an input, which are not known "
+                       "before a run",
+                       x->model->name);
+    for (size_t i = 0; i < config->shapes.n; i++) {
+        const enum rf_status rc = take_shape(x, config->shapes.item[i], err);
+        if (rc)
+            return rc;
+    }
+    return RF_OK;
+}
+
+/* ---- steps ---- */
+
+static const char *copy_text(struct srv_inspection *x, const char *text)
+{
+    const char *copy = rf_arena_strdup(&x->arena, text ? text : "");
+    x->no_memory |= !copy;
+    return copy;
+}
+
+static const struct rf_step_value *copy_values(struct srv_inspection *x,
+                                               const struct rf_step_value *list, size_t n)
+{
+    struct rf_step_value *copy = rf_arena_array(&x->arena, n + 1, sizeof *copy);
+    x->no_memory |= !copy;
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i] = list[i];
+        copy[i].name = copy_text(x, list[i].name);
+    }
+    return copy;
+}
+
+static bool grow(struct srv_inspection *x)
+{
+    const size_t cap = x->cap_steps ? 2 * x->cap_steps : 64;
+    struct rf_step_info *steps = rf_arena_array(&x->arena, cap, sizeof *steps);
+    if (!steps)
+        return false;
+    if (x->n_steps)
+        memcpy(steps, x->steps, x->n_steps * sizeof *steps);
+    x->steps = steps;
+    x->cap_steps = cap;
+    return true;
+}
+
 static void add_step(void *arg, const struct rf_step_info *info)
 {
-    struct steps *s = arg;
-    if (s->n == s->cap) {
-        const size_t cap = s->cap ? 2 * s->cap : 64;
-        struct step *list = realloc(s->list, cap * sizeof *list);
-        if (!list) {
-            s->no_memory = true;
-            return;
-        }
-        s->list = list;
-        s->cap = cap;
+    struct srv_inspection *x = arg;
+    if (x->n_steps == x->cap_steps && !grow(x)) {
+        x->no_memory = true;
+        return;
     }
-    struct step *step = &s->list[s->n++];
-    step->info = *info;
-    step->name = strdup(info->name ? info->name : "");
-    step->path = strdup(info->path ? info->path : "");
-    s->no_memory |= !step->name || !step->path;
+    struct rf_step_info *step = &x->steps[x->n_steps++];
+    *step = *info;
+    step->name = copy_text(x, info->name);
+    step->path = copy_text(x, info->path);
+    step->algorithm = copy_text(x, info->algorithm);
+    step->inputs = copy_values(x, info->inputs, info->n_inputs);
+    step->outputs = copy_values(x, info->outputs, info->n_outputs);
+    x->macs += info->macs;
 }
 
-static void free_steps(struct steps *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        free(s->list[i].name);
-        free(s->list[i].path);
-    }
-    free(s->list);
-}
+/* ---- the command ---- */
 
-struct report {
-    const struct srv_model *model;
-    struct steps steps;
-    size_t session_bytes;
-    int64_t parameters, macs;
-    uint64_t batch;
-};
-
-static void print_rule(int width)
+static enum rf_status inspect(struct srv_inspection *x, const struct srv_config *config,
+                              struct rf_error *err)
 {
-    for (int i = 0; i < width; i++)
-        putchar('-');
-    putchar('\n');
-}
-
-static void print_table(const struct report *r)
-{
-    int name = 5, path = 4, shape = 12;
-    char text[RF_SHAPE_TEXT];
-    for (size_t i = 0; i < r->steps.n; i++) {
-        const struct step *s = &r->steps.list[i];
-        const int n = (int)strlen(s->name), p = (int)strlen(s->path);
-        const int o = (int)strlen(rf_shape_text(&s->info.output, text, sizeof text));
-        name = n > name ? n : name;
-        path = p > path ? p : path;
-        shape = o > shape ? o : shape;
-    }
-    printf("%s, version %s (%s)\n\n", r->model->name, r->model->version, r->model->network.format);
-    printf("%-*s  %-*s  %-*s  %12s  %14s  %12s  %s\n", name, "layer", path, "path", shape,
-           "output shape", "parameters", "MACs", "slab offset", "algorithm");
-    print_rule(name + path + shape + 2 * 6 + 12 + 14 + 12 + 9);
-    for (size_t i = 0; i < r->steps.n; i++) {
-        const struct step *s = &r->steps.list[i];
-        printf("%-*s  %-*s  %-*s  %12" PRId64 "  %14" PRId64 "  %12zu  %s\n", name, s->name, path,
-               s->path, shape, rf_shape_text(&s->info.output, text, sizeof text),
-               s->info.parameters, s->info.macs, s->info.slab_offset,
-               s->info.algorithm ? s->info.algorithm : "");
-    }
-    print_rule(name + path + shape + 2 * 6 + 12 + 14 + 12 + 9);
-    printf("%-*s  %-*s  %-*s  %12" PRId64 "  %14" PRId64 "\n\n", name, "total", path, "", shape, "",
-           r->parameters, r->macs);
-    printf("%.1f KiB of memory a session at batch %" PRIu64 ". ISA %s, GEMM %s (%s).\n",
-           (double)r->session_bytes / 1024, r->batch, rf_engine_isa(), rf_engine_gemm(),
-           rf_engine_blas());
-}
-
-static void add_member(struct rf_buf *b, const char *separator, const char *key, const char *value)
-{
-    rf_buf_printf(b, "%s\"%s\":", separator, key);
-    rf_buf_json_string(b, value);
-}
-
-static void add_json(struct rf_buf *b, const struct report *r)
-{
-    char text[RF_SHAPE_TEXT];
-    add_member(b, "{", "model", r->model->name);
-    add_member(b, ",", "version", r->model->version);
-    add_member(b, ",", "format", r->model->network.format);
-    add_member(b, ",", "sha256", r->model->network.sha256);
-    rf_buf_text(b, ",\"layers\":[");
-    for (size_t i = 0; i < r->steps.n; i++) {
-        const struct step *s = &r->steps.list[i];
-        add_member(b, i ? ",{" : "{", "name", s->name);
-        add_member(b, ",", "path", s->path);
-        rf_buf_printf(b,
-                      ",\"output_shape\":%s,\"parameters\":%" PRId64 ",\"macs\":%" PRId64
-                      ",\"slab_offset\":%zu",
-                      rf_shape_text(&s->info.output, text, sizeof text), s->info.parameters,
-                      s->info.macs, s->info.slab_offset);
-        add_member(b, ",", "algorithm", s->info.algorithm ? s->info.algorithm : "");
-        rf_buf_text(b, "}");
-    }
-    rf_buf_printf(b,
-                  "],\"batch\":%" PRIu64 ",\"parameters\":%" PRId64 ",\"macs\":%" PRId64
-                  ",\"session_bytes\":%zu",
-                  r->batch, r->parameters, r->macs, r->session_bytes);
-    add_member(b, ",", "isa", rf_engine_isa());
-    add_member(b, ",", "gemm", rf_engine_gemm());
-    add_member(b, ",", "blas", rf_engine_blas());
-    rf_buf_text(b, "}\n");
-}
-
-static enum rf_status make_report(struct report *r, const struct srv_config *config,
-                                  struct rf_error *err)
-{
-    const size_t n = r->model->io.n_inputs;
-    struct rf_shape *shapes = calloc(n, sizeof *shapes);
-    enum rf_status rc = RF_OK;
-    if (!shapes)
-        return rf_fail_nomem(err, "shapes", n * sizeof *shapes);
-    r->batch = config->batch;
-    if (!srv_model_shapes(r->model->model, (int64_t)config->batch, shapes))
-        rc = rf_fail(err, RF_UNSUPPORTED, "%s: an input's size is not fixed", r->model->name);
     struct rf_error inner = RF_ERROR_INIT;
-    if (!rc && (rc = rf_model_inspect(r->model->model, shapes, n, add_step, &r->steps,
-                                      &r->session_bytes, &inner)) != RF_OK)
-        rf_fail(err, rc, "%s: %s", r->model->name, inner.text);
-    if (!rc && r->steps.no_memory)
-        rc = rf_fail_nomem(err, "the report", 0);
-    for (size_t i = 0; i < r->steps.n; i++)
-        r->macs += r->steps.list[i].info.macs;
-    r->parameters = rf_model_parameters(r->model->model);
-    free(shapes);
+    enum rf_status rc = choose_shapes(x, config, err);
+    if (rc)
+        return rc;
+    rc = rf_model_inspect(x->model->model, x->shapes, x->model->io.n_inputs, add_step, x,
+                          &x->session_bytes, &inner);
+    if (rc)
+        return rf_fail(err, rc, "%s: %s", x->model->name, inner.text);
+    if (x->no_memory)
+        rc = rf_fail_nomem(err, "the report", x->cap_steps * sizeof *x->steps);
+    x->parameters = rf_model_parameters(x->model->model);
+    x->model_bytes = rf_model_bytes(x->model->model);
+    return rc;
+}
+
+static enum rf_status show(const struct srv_inspection *x, const struct srv_config *config,
+                           struct rf_error *err)
+{
+    struct rf_buf b;
+    rf_buf_init(&b, SIZE_MAX / 2);
+    if (config->json)
+        srv_inspection_json(&b, x);
+    else if (config->dot)
+        srv_inspection_dot(&b, x);
+    else
+        srv_inspection_table(&b, x);
+    const enum rf_status rc = b.status ? rf_fail_nomem(err, "the report", b.len) : RF_OK;
+    if (!rc)
+        fwrite(b.data, 1, b.len, stdout);
+    rf_buf_release(&b);
     return rc;
 }
 
@@ -160,24 +165,19 @@ int srv_cmd_inspect(const struct srv_config *config)
     struct rf_error err = RF_ERROR_INIT;
     const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL};
     struct srv_model *model = NULL;
-    struct report report = {0};
+    struct srv_inspection x = {0};
     if (config->args.n > 1)
         return srv_usage("inspect: expected one MODEL, got %zu", config->args.n);
+    if (config->json && config->dot)
+        return srv_usage("inspect: --json and --dot exclude each other");
     enum rf_status rc =
         srv_model_load(&model, config->args.n ? config->args.item[0] : NULL, &options, &err);
-    report.model = model;
+    x.model = model;
     if (!rc)
-        rc = make_report(&report, config, &err);
-    if (!rc && config->json) {
-        struct rf_buf b;
-        rf_buf_init(&b, SIZE_MAX / 2);
-        add_json(&b, &report);
-        fwrite(b.data, 1, b.len, stdout);
-        rf_buf_release(&b);
-    } else if (!rc) {
-        print_table(&report);
-    }
-    free_steps(&report.steps);
+        rc = inspect(&x, config, &err);
+    if (!rc)
+        rc = show(&x, config, &err);
+    rf_arena_release(&x.arena);
     srv_model_free(model);
     return rc ? srv_fail("%s", err.text) : SRV_EXIT_OK;
 }

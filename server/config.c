@@ -18,10 +18,15 @@ const struct srv_option srv_options[] = {
     /* the commands' own */
     {"json", 0, SRV_CMD_INSPECT, SRV_OPT_FLAG, AT(json), "off", NULL, 0, 0, NULL,
      "print JSON instead of a table"},
+    {"dot", 0, SRV_CMD_INSPECT, SRV_OPT_FLAG, AT(dot), "off", NULL, 0, 0, NULL,
+     "print the network as it runs in Graphviz's language: | dot -Tsvg"},
     {"batch", 0, SRV_CMD_INSPECT, SRV_OPT_UINT, AT(batch), "1", "N", 1, 65536, NULL,
      "samples in one run"},
+    {"shape", 0, SRV_CMD_INSPECT, SRV_OPT_MULTI, AT(shapes), "", "NAME=SIZES", 0, 0, NULL,
+     "take the input NAME in this shape, as image=1,3,224,224; else the smallest sizes that the "
+     "network takes (repeatable)"},
     {"output", 'o', SRV_CMD_INFER, SRV_OPT_STRING, AT(output), "", "DIR", 0, 0, NULL,
-     "write DIR/OUTPUT.npy, '/' in names as '_', instead of JSON"},
+     "write DIR/OUTPUT.npy, '/' in names as '_', instead of JSON; DIR is made if missing"},
     {"activity", 0, SRV_CMD_INFER, SRV_OPT_FLAG, AT(show_activity), "off", NULL, 0, 0, NULL,
      "print the activity of the layers after the run"},
     {"keep", 0, SRV_CMD_INFER, SRV_OPT_MULTI, AT(keep), "", "NAME", 0, 0, NULL,

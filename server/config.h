@@ -76,9 +76,9 @@ struct srv_config {
     /* stopping */
     uint64_t drain_delay, exit_timeout;
     /* of single commands */
-    bool json, show_activity;
+    bool json, dot, show_activity;
     const char *output;
-    struct srv_list keep;
+    struct srv_list keep, shapes;
     uint64_t seed, batch;
     bool help, print_config;
     /* what is no option: MODEL, FILE, URL */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum rf_status srv_file_write(const char *path, const void *data, size_t len, struct rf_error *err)
 {
@@ -13,4 +14,15 @@ enum rf_status srv_file_write(const char *path, const void *data, size_t len, st
     const bool ok = fwrite(data, 1, len, f) == len;
     const bool closed = fclose(f) == 0;
     return ok && closed ? RF_OK : rf_fail(err, RF_IO, "%s: %s", path, strerror(errno));
+}
+
+enum rf_status srv_folder_make(const char *path, struct rf_error *err)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return RF_OK;
+    const int why = errno;
+    if (why == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return RF_OK;
+    return rf_fail(err, RF_IO, "%s: %s", path, why == EEXIST ? "not a folder" : strerror(why));
 }

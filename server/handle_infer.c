@@ -40,7 +40,7 @@ static bool check_body(struct srv_request *r)
 {
     struct srv_job *job = &r->job;
     if (r->body_len == 0) {
-        srv_reply_error(r, 400, "the body is empty; expected the input of model '%s'",
+        srv_reply_error(r, 400, "the body is empty; expected the inputs of model '%s'",
                         job->model->name);
         return false;
     }
@@ -74,7 +74,7 @@ static bool choose_forms(struct srv_request *r)
 static enum srv_next enqueue(struct srv_server *server, struct srv_request *r, bool oip_only)
 {
     r->job.decode = (struct rf_decode_options){
-        .raw_dtype = RF_F32, .oip_only = oip_only, .max_bytes = server->budget.limit};
+        .raw_dtype = RF_N_DTYPE, .oip_only = oip_only, .max_bytes = server->budget.limit};
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
     if (!srv_queue_start(r))
         return SRV_REPLY;

@@ -55,7 +55,9 @@ static void add_io(struct rf_buf *b, const char *key, const struct rf_io *list, 
     for (size_t i = 0; i < n; i++) {
         add_member(b, i ? ",{" : "{", "name", list[i].name);
         add_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
-        rf_buf_printf(b, ",\"shape\":%s}", rf_shape_text(&list[i].shape, shape, sizeof shape));
+        rf_shape_text(&list[i].shape, shape, sizeof shape);
+        /* An output whose rank only a request tells is as Triton writes it. */
+        rf_buf_printf(b, ",\"shape\":%s}", list[i].shape.rank < 0 ? "[-1]" : shape);
     }
     rf_buf_text(b, "]");
 }

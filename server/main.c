@@ -24,15 +24,17 @@ static const struct srv_command_info commands[] = {
      "MODEL ",
      "layers, shapes, parameters, memory and algorithms of a network",
      "Show a network's layers as they run: shapes, parameters, multiply-accumulates, memory, "
-     "algorithms.",
+     "algorithms; as a table, as JSON or for Graphviz.",
      {"rectifier inspect digits", "rectifier inspect mymodel/ --batch 8",
-      "rectifier inspect mymodel/ --json"},
+      "rectifier inspect net.onnx --shape image=1,3,224,224 --dot | dot -Tsvg > net.svg"},
      srv_cmd_inspect},
     {"infer",
      SRV_CMD_INFER,
-     "MODEL [NAME=]FILE... ",
+     "MODEL [[NAME=]FILE...] ",
      "run a network once on .npy or .json files",
-     "Run a network once on .npy or .json files and print the outputs as JSON.",
+     "Run a network once on .npy or .json files and print the outputs as JSON. A file is for the "
+     "input NAME, for the only input, or a request with \"inputs\"; a network without inputs needs "
+     "none.",
      {"rectifier infer digits deploy/models/digits/test_images.npy",
       "rectifier infer mymodel/ image=cat.npy -o results",
       "rectifier infer mymodel/ batch.npy --activity --keep activations"},

@@ -143,9 +143,8 @@ bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shap
 {
     for (size_t i = 0; i < rf_model_n_inputs(model); i++) {
         const struct rf_io *const io = rf_model_input(model, i);
-
         shapes[i] = io->nominal;
-        if (io->shape.rank > 0 && io->shape.dim[0] < 0)
+        if (rows > 1 && io->shape.rank > 0 && io->shape.dim[0] < 0)
             shapes[i].dim[0] = rows;
         if (io->is_key)
             return false;
@@ -173,9 +172,9 @@ static enum rf_status run_zeros(struct warm_up *w)
 {
     const size_t n_in = w->model->io.n_inputs, n_out = w->model->io.n_outputs;
     struct rf_error *err = &w->err;
-    struct rf_shape *shapes = calloc(n_in, sizeof *shapes);
-    struct rf_tensor *out = calloc(n_out, sizeof *out);
-    void **in = calloc(n_in, sizeof *in);
+    struct rf_shape *shapes = calloc(n_in + 1, sizeof *shapes);
+    struct rf_tensor *out = calloc(n_out + 1, sizeof *out);
+    void **in = calloc(n_in + 1, sizeof *in);
     enum rf_status rc = RF_OK;
     if (!shapes || !out || !in)
         rc = rf_fail_nomem(err, "a warm-up run", n_in * sizeof *shapes);

@@ -55,8 +55,8 @@ enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
 struct rf_session *srv_model_take_session(struct srv_model *model);
 void srv_model_give_session(struct srv_model *model, struct rf_session *session);
 
-/* The shapes of the inputs for `rows` samples, other open sizes nominal; false when shapes follow
- * from an input's elements. `shapes` has room for every input. */
+/* The shapes of the inputs for `rows` samples (1: nominal, as other open sizes are); false when
+ * shapes follow from an input's elements. `shapes` has room for every input. */
 bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes);
 
 /* Borrowed, or NULL. */

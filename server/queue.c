@@ -101,9 +101,9 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
 static enum srv_result run_decoded(struct srv_request *r, const struct rf_infer_request *request)
 {
     struct srv_model *model = r->job.model;
-    const void **in = calloc(request->n_inputs, sizeof *in);
-    struct rf_tensor *out = calloc(model->io.n_outputs, sizeof *out);
-    struct rf_shape *shapes = calloc(request->n_inputs, sizeof *shapes);
+    const void **in = calloc(request->n_inputs + 1, sizeof *in);
+    struct rf_tensor *out = calloc(model->io.n_outputs + 1, sizeof *out);
+    struct rf_shape *shapes = calloc(request->n_inputs + 1, sizeof *shapes);
     enum srv_result result = SRV_RESULT_SHED;
     if (in && out && shapes) {
         struct rf_session *session = srv_model_take_session(model);

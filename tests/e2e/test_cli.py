@@ -151,19 +151,6 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("o.safetensors", done.stderr)
 
-    def test_inspect(self):
-        text = self.ok("inspect", support.DIGITS)
-        for word in ("features.2", "Conv+BatchNorm+Relu", "classifier.3", "softmax"):
-            self.assertIn(word, text)
-        numbers = re.sub(r"(?<=\d)[,_ ](?=\d{3}\b)", "", text)
-        self.assertIn("23034", numbers)
-        facts = json.loads(self.ok("inspect", support.DIGITS, "--json"))
-        self.assertEqual(facts["parameters"], 23034)
-        # 16*1*9*64 + 32*16*9*64 + 32*32*9*16 + 64*128 + 10*64
-        self.assertEqual(facts["macs"], 9216 + 294912 + 147456 + 8192 + 640)
-        four = json.loads(self.ok("inspect", support.DIGITS, "--json", "--batch", 4))
-        self.assertEqual(four["macs"], 4 * facts["macs"])
-
     def test_infer(self):
         digits = support.Digits.get()
         npy = self.folder.path / "x.npy"
@@ -179,14 +166,29 @@ class CommandLine(unittest.TestCase):
         outputs = json.loads(self.ok("infer", support.DIGITS, text))["outputs"]
         self.assertIsNone(digits.wrong(0, outputs[0]["data"]))
 
+    def test_infer_makes_the_folder(self):
+        digits = support.Digits.get()
+        npy, out = self.folder.path / "x.npy", self.folder.path / "out"
+        tensors.npy_write(npy, digits.images.rows(0, 2))
+        for _ in range(2):  # made, then there
+            self.ok("infer", support.DIGITS, npy, "-o", out, "--keep", "features.2")
+            self.assertEqual(sorted(p.name for p in out.iterdir()),
+                             ["features.2.npy", "probabilities.npy"])
+        self.assertEqual(tensors.npy_read(out / "features.2.npy").shape, (2, 16, 8, 8))
+
     def test_infer_errors(self):
         npy = self.folder.path / "x.npy"
         tensors.npy_write(npy, tensors.Tensor((1, 1, 8, 7), [0] * 56))
+        good = self.folder.path / "good.npy"
+        tensors.npy_write(good, tensors.Tensor((1, 1, 8, 8), [0] * 64))
         for args, code, words in (
                 ((support.DIGITS, npy), 1, ("image", "[1,1,8,7]")),
                 ((support.DIGITS, "none.npy"), 1, ("none.npy",)),
                 ((support.DIGITS, f"other={npy}"), 1, ("other",)),
-                ((support.DIGITS,), 2, ()), ((), 2, ()),
+                ((support.DIGITS,), 1, ("image=FILE",)), ((), 2, ()),
+                ((support.DIGITS, good, good), 1, ("image", "before")),
+                ((support.DIGITS, good, "-o", good), 1, ("good.npy", "folder")),
+                ((support.DIGITS, good, "-o", npy.parent / "no" / "out"), 1, ("no/out",)),
                 ((support.DIGITS, npy, "--keep", "nothing"), 1, ("nothing",))):
             with self.subTest(args[1:]):
                 done = support.run("infer", *args)

@@ -35,9 +35,40 @@ static const struct rf_model_io pair = {.name = "pair",
                                         .n_inputs = 2,
                                         .n_outputs = 2};
 
-static const struct rf_decode_options any_json = {.raw_dtype = RF_F32, .max_bytes = 1 << 20};
+static const struct rf_decode_options any_json = {.raw_dtype = RF_N_DTYPE, .max_bytes = 1 << 20};
 static const struct rf_decode_options oip_json = {
-    .raw_dtype = RF_F32, .oip_only = true, .max_bytes = 1 << 20};
+    .raw_dtype = RF_N_DTYPE, .oip_only = true, .max_bytes = 1 << 20};
+
+/* A shape, and an input or output of one: DIMS() is a scalar's. */
+#define DIMS(...)                                                                                  \
+    {                                                                                              \
+        .rank = (int)(sizeof((int64_t[]){0, ##__VA_ARGS__}) / sizeof(int64_t)) - 1, .dim = {       \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define IO(label, type, ...)                                                                       \
+    {                                                                                              \
+        .name = (label), .dtype = (type), .shape = DIMS(__VA_ARGS__)                               \
+    }
+
+/* A model whose one input is `x`, and whose one output is of the same kind. */
+static inline struct rf_model_io model_of(const struct rf_io *x)
+{
+    return (struct rf_model_io){
+        .name = "m", .version = "1", .inputs = x, .outputs = x, .n_inputs = 1, .n_outputs = 1};
+}
+
+/* Decodes a copy of the body; it is JSON, so nothing is borrowed from it. */
+static inline enum rf_status decode_json(struct rf_infer_request *r, const struct rf_model_io *io,
+                                         const char *body, struct rf_error *err)
+{
+    char *const copy = exact_copy(body, strlen(body));
+    *err = (struct rf_error)RF_ERROR_INIT;
+    const enum rf_status rc =
+        rf_infer_decode(r, RF_BODY_JSON, io, &any_json, copy, strlen(body), err);
+    free(copy);
+    return rc;
+}
 
 /* Decodes a copy of exactly these bytes; what in-place reading would borrow is not looked at. */
 static inline enum rf_status decode_len(const struct rf_model_io *io,

@@ -268,7 +268,7 @@ START_TEST(npy_bodies)
             ck_assert_ptr_null(r.storage[0]);
             rf_infer_request_release(&r);
         } else {
-            assert_fails(RF_SHAPE, "input 'x' takes [2,3], [n]+[2,3], [6] or [n,6]",
+            assert_fails(RF_SHAPE, "input 'x' takes [2,3], [-1,2,3], [6] or [-1,6]",
                          rf_infer_decode(&r, RF_BODY_NPY, &m, &any_json, b.data, b.len, &err));
         }
         for (size_t n = 0; n < b.len; n += 7)

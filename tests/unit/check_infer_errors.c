@@ -12,7 +12,7 @@ static const struct {
 } bad[] = {
     {"", RF_FORMAT, "request body: empty, expected JSON"},
     {"   ", RF_FORMAT, "expected a JSON value"},
-    {"[]", RF_SHAPE, "array of shape [0]: input 'x' takes [2,3], [n]+[2,3], [6] or [n,6]"},
+    {"[]", RF_SHAPE, "array of shape [0]: input 'x' takes [2,3], [-1,2,3], [6] or [-1,6]"},
     {"{}", RF_FORMAT, "expected \"inputs\" or \"instances\""},
     {"1", RF_FORMAT,
      "is a number, expected an object with \"inputs\" or \"instances\", or an array"},
@@ -48,7 +48,7 @@ static const struct {
     /* instances */
     {"{\"instances\":1}", RF_FORMAT, "instances is a number, expected an array of numbers"},
     {"{\"instances\":[1,2,3,4,5,6]}", RF_SHAPE,
-     "instances of shape [6]: input 'x' takes [n]+[2,3] or [n,6]"},
+     "instances of shape [6]: input 'x' takes [-1,2,3] or [-1,6]"},
     {"{\"instances\":[[1,2,3],[4,5,6]]}", RF_SHAPE, "instances of shape [2,3]"},
     {"{\"instances\":[{\"x\":1}]}", RF_FORMAT, "instances[0] is an object, expected a number"},
     {"{\"instances\":[[1]],\"instances\":[[1]]}", RF_FORMAT, "\"instances\" is there twice"},
@@ -137,7 +137,7 @@ static const struct {
     {OIP("[1,2,3]", "INT32", "[1,2,NaN,4,5,6]"), RF_FORMAT, "data[2] is NaN; INT32"},
     {OIP("[1,2,3]", "UINT32", "[1,2,4294967296,4,5,6]"), RF_FORMAT, "to 4294967295"},
     {OIP("[1,2,3]", "INT64", "[1,2,9007199254740993,4,5,6]"), RF_FORMAT,
-     "from -9007199254740992 to 9007199254740992 (2^53) for an FP32 input"},
+     "from -9007199254740992 to 9007199254740992 (2^53) for an input of FP32"},
     {OIP("[1,2,3]", "UINT64", "[1,2,18446744073709551615,4,5,6]"), RF_FORMAT, "(2^53)"},
     {OIP("[1,2,3]", "INT64", "[1,2,1e2,4,5,6]"), RF_FORMAT, "data[2] is 1e2"},
     /* outputs */
@@ -174,9 +174,6 @@ START_TEST(two_inputs_gone_wrong)
         {"{\"inputs\":[" INPUT_A "]}", RF_INVALID,
          "expected 2 inputs but got 1 inputs for model 'pair'. Got input(s) ['a'], but missing "
          "required input(s) ['b']. Please provide all required input(s)."},
-        {"{\"inputs\":[" INPUT_A
-         ",{\"name\":\"b\",\"shape\":[1,3],\"datatype\":\"FP32\",\"data\":[1,2,3]}]}",
-         RF_SHAPE, "input 'b' batch size does not match other inputs for 'pair'"},
         {"{\"inputs\":[" INPUT_A
          ",{\"name\":\"b\",\"shape\":[2,0],\"datatype\":\"FP32\",\"data\":[]}]}",
          RF_SHAPE, "Expected [-1,-1], got [2,0]"},

@@ -191,7 +191,7 @@ START_TEST(every_type_and_version)
         ck_assert_int_eq(npy.dtype, types[_i].dtype);
         ck_assert_int_eq(npy.shape.rank, 1);
         ck_assert_int_eq(npy.n, 2);
-        assert_ok(rf_npy_to_f32(&npy, out, "npy", &err));
+        assert_ok(rf_npy_convert(&npy, out, RF_F32, "npy", &err));
         ck_assert(out[0] == types[_i].want[0] && out[1] == types[_i].want[1]);
         free(file);
     }
@@ -203,7 +203,7 @@ START_TEST(values_that_do_not_fit)
     static const struct {
         const char *header, *bytes, *text;
     } cases[] = {
-        {H("<i8", "False", "(1,)"), "\x01\0\0\0\0\0\x20\0", "npy: element 0 is 9007199254740992"},
+        {H("<i8", "False", "(1,)"), "\x01\0\0\0\0\0\x20\0", "npy: element 0 is 9007199254740993, beyond 2^53"},
         {H("<u8", "False", "(1,)"), "\xff\xff\xff\xff\xff\xff\xff\xff", "beyond 2^53"},
         {H("<f8", "False", "(1,)"), "\xff\xff\xff\xff\xff\xff\xef\x7f", "beyond FP32's range"},
     };
@@ -213,7 +213,7 @@ START_TEST(values_that_do_not_fit)
         float out;
         void *const file = make_file(1, cases[i].header, cases[i].bytes, 8, &len);
         assert_ok(rf_npy_read(&npy, "npy", file, len, &err));
-        assert_fails(RF_FORMAT, cases[i].text, rf_npy_to_f32(&npy, &out, "npy", &err));
+        assert_fails(RF_FORMAT, cases[i].text, rf_npy_convert(&npy, &out, RF_F32, "npy", &err));
         free(file);
     }
 }
@@ -232,7 +232,7 @@ START_TEST(fortran_order)
     void *const file = make_file(1, H("<f4", "True", "(2, 3, 4)"), stored, sizeof stored, &len);
     assert_ok(rf_npy_read(&npy, "npy", file, len, &err));
     ck_assert(npy.fortran);
-    assert_ok(rf_npy_to_f32(&npy, out, "npy", &err));
+    assert_ok(rf_npy_convert(&npy, out, RF_F32, "npy", &err));
     n = 0;
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 3; j++)
@@ -250,12 +250,12 @@ START_TEST(empty_and_scalar)
     void *file = make_file(1, H("<f4", "True", "(0, 3)"), NULL, 0, &len);
     assert_ok(rf_npy_read(&npy, "npy", file, len, &err));
     ck_assert_int_eq(npy.n, 0);
-    assert_ok(rf_npy_to_f32(&npy, &out, "npy", &err));
+    assert_ok(rf_npy_convert(&npy, &out, RF_F32, "npy", &err));
     free(file);
     file = make_file(1, H("<f4", "False", "()"), "\0\0\0\x40", 4, &len);
     assert_ok(rf_npy_read(&npy, "npy", file, len, &err));
     ck_assert_int_eq(npy.shape.rank, 0);
-    assert_ok(rf_npy_to_f32(&npy, &out, "npy", &err));
+    assert_ok(rf_npy_convert(&npy, &out, RF_F32, "npy", &err));
     ck_assert_float_eq(out, 2);
     free(file);
 }

@@ -239,6 +239,31 @@ START_TEST(integers)
 }
 END_TEST
 
+START_TEST(unsigned_integers)
+{
+    static const struct {
+        const char *text;
+        bool fits;
+        uint64_t value;
+    } cases[] = {
+        {"0", true, 0},
+        {"9223372036854775808", true, UINT64_C(1) << 63},
+        {"18446744073709551615", true, UINT64_MAX},
+        {"18446744073709551616", false, 0},
+        {"99999999999999999999999", false, 0},
+        {"-1", false, 0},
+        {"1.0", false, 0},
+        {"1e2", false, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t v = 0;
+        ck_assert_int_eq(rf_number_u64(cases[i].text, strlen(cases[i].text), &v), cases[i].fits);
+        if (cases[i].fits)
+            ck_assert_uint_eq(v, cases[i].value);
+    }
+}
+END_TEST
+
 /* Digits of a printed number, leading zeros left out. */
 static int significant(const char *text)
 {
@@ -310,6 +335,7 @@ int main(void)
     tcase_add_test(t, long_numbers);
     tcase_add_test(t, grammar);
     tcase_add_test(t, integers);
+    tcase_add_test(t, unsigned_integers);
     tcase_add_test(t, prints_the_shortest);
     tcase_add_test(t, prints_doubles);
     suite_add_tcase(suite, t);

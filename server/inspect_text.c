@@ -1,0 +1,148 @@
+/* The plan of a network as a table and as JSON. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/inspect.h"
+
+/* ---- table ---- */
+
+/* The widths of the columns whose texts vary. */
+struct widths {
+    int name, path, shape;
+};
+
+static void widen(int *width, size_t n)
+{
+    if (n > (size_t)*width)
+        *width = (int)n;
+}
+
+static struct widths measure(const struct srv_inspection *x)
+{
+    struct widths w = {.name = 5, .path = 4, .shape = 12};
+    char text[RF_SHAPE_TEXT];
+    for (size_t i = 0; i < x->n_steps; i++) {
+        const struct rf_step_info *s = &x->steps[i];
+        widen(&w.name, strlen(s->name));
+        widen(&w.path, strlen(s->path));
+        widen(&w.shape, strlen(rf_shape_text(&s->output, text, sizeof text)));
+    }
+    return w;
+}
+
+static void add_rule(struct rf_buf *b, const struct widths *w)
+{
+    const int width = w->name + w->path + w->shape + 2 * 6 + 12 + 14 + 12 + 9;
+    for (int i = 0; i < width; i++)
+        rf_buf_text(b, "-");
+    rf_buf_text(b, "\n");
+}
+
+static void add_rows(struct rf_buf *b, const struct srv_inspection *x, const struct widths *w)
+{
+    char text[RF_SHAPE_TEXT];
+    for (size_t i = 0; i < x->n_steps; i++) {
+        const struct rf_step_info *s = &x->steps[i];
+        rf_buf_printf(b, "%-*s  %-*s  %-*s  %12" PRId64 "  %14" PRId64 "  %12zu  %s\n", w->name,
+                      s->name, w->path, s->path, w->shape,
+                      rf_shape_text(&s->output, text, sizeof text), s->parameters, s->macs,
+                      s->slab_offset, s->algorithm);
+    }
+}
+
+static void add_bytes(struct rf_buf *b, size_t n, const char *text)
+{
+    const bool small = n < (size_t)10 << 20;
+    rf_buf_printf(b, "%.1f %s%s", (double)n / (small ? 1 << 10 : 1 << 20), small ? "KiB" : "MiB",
+                  text);
+}
+
+void srv_inspection_table(struct rf_buf *b, const struct srv_inspection *x)
+{
+    const struct srv_model *m = x->model;
+    const struct widths w = measure(x);
+    char text[RF_SHAPE_TEXT];
+    rf_buf_printf(b, "%s, version %s (%s)\n", m->name, m->version, m->network.format);
+    for (size_t i = 0; i < m->io.n_inputs; i++)
+        rf_buf_printf(b, "input %s: %s %s\n", m->io.inputs[i].name,
+                      rf_dtype_name(m->io.inputs[i].dtype),
+                      rf_shape_text(&x->shapes[i], text, sizeof text));
+    rf_buf_printf(b, "\n%-*s  %-*s  %-*s  %12s  %14s  %12s  %s\n", w.name, "layer", w.path, "path",
+                  w.shape, "output shape", "parameters", "MACs", "slab offset", "algorithm");
+    add_rule(b, &w);
+    add_rows(b, x, &w);
+    add_rule(b, &w);
+    rf_buf_printf(b, "%-*s  %-*s  %-*s  %12" PRId64 "  %14" PRId64 "\n\n", w.name, "total", w.path,
+                  "", w.shape, "", x->parameters, x->macs);
+    add_bytes(b, x->model_bytes, " of memory for weights and tables, ");
+    add_bytes(b, x->session_bytes, " more for each session.\n");
+    rf_buf_printf(b, "ISA %s, GEMM %s (%s).\n", rf_engine_isa(), rf_engine_gemm(),
+                  rf_engine_blas());
+}
+
+/* ---- JSON ---- */
+
+static void add_member(struct rf_buf *b, const char *separator, const char *key, const char *value)
+{
+    rf_buf_printf(b, "%s\"%s\":", separator, key);
+    rf_buf_json_string(b, value);
+}
+
+static void add_names(struct rf_buf *b, const char *key, const struct rf_step_value *list, size_t n)
+{
+    rf_buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        rf_buf_text(b, i ? "," : "");
+        rf_buf_json_string(b, list[i].name);
+    }
+    rf_buf_text(b, "]");
+}
+
+static void add_inputs(struct rf_buf *b, const struct srv_inspection *x)
+{
+    const struct rf_model_io *io = &x->model->io;
+    char text[RF_SHAPE_TEXT];
+    rf_buf_text(b, ",\"inputs\":[");
+    for (size_t i = 0; i < io->n_inputs; i++) {
+        add_member(b, i ? ",{" : "{", "name", io->inputs[i].name);
+        add_member(b, ",", "datatype", rf_dtype_name(io->inputs[i].dtype));
+        rf_buf_printf(b, ",\"shape\":%s}", rf_shape_text(&x->shapes[i], text, sizeof text));
+    }
+    rf_buf_text(b, "]");
+}
+
+static void add_layer(struct rf_buf *b, const char *separator, const struct rf_step_info *s)
+{
+    char text[RF_SHAPE_TEXT];
+    add_member(b, separator, "name", s->name);
+    add_member(b, ",", "path", s->path);
+    add_names(b, "inputs", s->inputs, s->n_inputs);
+    add_names(b, "outputs", s->outputs, s->n_outputs);
+    rf_buf_printf(
+        b,
+        ",\"output_shape\":%s,\"parameters\":%" PRId64 ",\"macs\":%" PRId64 ",\"slab_offset\":%zu",
+        rf_shape_text(&s->output, text, sizeof text), s->parameters, s->macs, s->slab_offset);
+    add_member(b, ",", "algorithm", s->algorithm);
+    rf_buf_text(b, "}");
+}
+
+void srv_inspection_json(struct rf_buf *b, const struct srv_inspection *x)
+{
+    const struct srv_model *m = x->model;
+    add_member(b, "{", "model", m->name);
+    add_member(b, ",", "version", m->version);
+    add_member(b, ",", "format", m->network.format);
+    add_member(b, ",", "sha256", m->network.sha256);
+    add_inputs(b, x);
+    rf_buf_text(b, ",\"layers\":[");
+    for (size_t i = 0; i < x->n_steps; i++)
+        add_layer(b, i ? ",{" : "{", &x->steps[i]);
+    rf_buf_printf(b,
+                  "],\"parameters\":%" PRId64 ",\"macs\":%" PRId64
+                  ",\"model_bytes\":%zu,\"session_bytes\":%zu",
+                  x->parameters, x->macs, x->model_bytes, x->session_bytes);
+    add_member(b, ",", "isa", rf_engine_isa());
+    add_member(b, ",", "gemm", rf_engine_gemm());
+    add_member(b, ",", "blas", rf_engine_blas());
+    rf_buf_text(b, "}\n");
+}

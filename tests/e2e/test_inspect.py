@@ -1,0 +1,91 @@
+"""rectifier inspect: table, JSON, Graphviz, sizes."""
+
+import json
+import re
+import unittest
+
+import support
+
+
+class Inspect(unittest.TestCase):
+    def ok(self, *args):
+        done = support.run("inspect", support.DIGITS, *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def facts(self, *args):
+        return json.loads(self.ok("--json", *args))
+
+    def test_table(self):
+        text = self.ok()
+        for word in ("features.2", "Conv+BatchNorm+Relu", "classifier.3", "softmax",
+                     "input image: FP32 [1,1,8,8]"):
+            self.assertIn(word, text)
+        numbers = re.sub(r"(?<=\d)[,_ ](?=\d{3}\b)", "", text)
+        self.assertRegex(numbers, r"(?m)^total +23034 +460416$")
+        self.assertRegex(text, r"[\d.]+ KiB of memory for weights and tables, [\d.]+ KiB more")
+
+    def test_json(self):
+        facts = self.facts()
+        self.assertEqual(facts["parameters"], 23034)
+        # 16*1*9*64 + 32*16*9*64 + 32*32*9*16 + 64*128 + 10*64
+        self.assertEqual(facts["macs"], 9216 + 294912 + 147456 + 8192 + 640)
+        self.assertEqual(facts["macs"], sum(layer["macs"] for layer in facts["layers"]))
+        self.assertGreater(facts["model_bytes"], 4 * facts["parameters"])
+        self.assertLess(facts["model_bytes"], 8 * facts["parameters"])
+        self.assertGreater(facts["session_bytes"], 4 * 32 * 64)
+        layer = {layer["name"]: layer for layer in facts["layers"]}["features.5"]
+        self.assertEqual((layer["inputs"], layer["outputs"], layer["output_shape"]),
+                         (["features.2"], ["features.5"], [1, 32, 8, 8]))
+
+    def test_sizes(self):
+        one = self.facts()
+        for args in (("--batch", 4), ("--shape", "image=4,1,8,8")):
+            with self.subTest(args):
+                four = self.facts(*args)
+                self.assertEqual(four["inputs"],
+                                 [{"name": "image", "datatype": "FP32", "shape": [4, 1, 8, 8]}])
+                self.assertEqual(four["macs"], 4 * one["macs"])
+                self.assertEqual(four["parameters"], one["parameters"])
+                self.assertEqual(four["model_bytes"], one["model_bytes"])
+
+    def test_sizes_that_are_none(self):
+        for arg, words in (("image=1,1,8,7", ("image", "[1,1,8,7]")), ("image=", ("image", "[]")),
+                           ("image", ("NAME=SIZES",)), ("image=1,a", ("NAME=SIZES",)),
+                           ("image=1,,2", ("NAME=SIZES",)), ("image=1,2,", ("NAME=SIZES",)),
+                           ("image=-1,1,8,8", ("NAME=SIZES",)),
+                           ("image=1,1,1,1,1,1,1,1,1", ("NAME=SIZES",)),
+                           ("image=18446744073709551616", ("NAME=SIZES",)),
+                           ("image=9223372036854775807,1,8,8", ("image",)),
+                           ("other=1,1,8,8", ("'other'", "'image'"))):
+            with self.subTest(arg):
+                done = support.run("inspect", support.DIGITS, "--shape", arg)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                for word in words:
+                    self.assertIn(word, done.stderr)
+
+    def test_graphviz(self):
+        text = self.ok("--dot")
+        lines = text.splitlines()
+        self.assertEqual((lines[0], lines[-1]), ('digraph "digits" {', "}"))
+        boxes = dict(re.findall(r'^  (s\d+) \[label="([^"]*)"\];$', text, re.M))
+        values = dict(re.findall(r'^  (v\d+) \[shape=ellipse, label="([^"]*)"\];$', text, re.M))
+        arrows = re.findall(r"^  ([sv]\d+) -> ([sv]\d+)", text, re.M)
+        self.assertEqual(sorted(values.values()), ["image", "probabilities"])
+        self.assertIn(r"features.2\nConv+BatchNorm+Relu\n[1,16,8,8]", boxes.values())
+        # a chain: every box but the last feeds the next, from the input to the output
+        self.assertEqual(len(boxes), len(self.facts()["layers"]))
+        self.assertEqual(len(arrows), len(boxes) + 1)
+        names = {**boxes, **values}
+        self.assertEqual({names[a] for a, _ in arrows} - {names[b] for _, b in arrows}, {"image"})
+        self.assertEqual({names[b] for _, b in arrows} - {names[a] for a, _ in arrows},
+                         {"probabilities"})
+
+    def test_one_form(self):
+        done = support.run("inspect", support.DIGITS, "--json", "--dot")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--dot", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
