@@ -1,7 +1,5 @@
 /* Flatten: [d0, .., dn] -> [d0 * .. * d(axis-1), d(axis) * .. * dn]; the memory stays as it is. */
-#include <string.h>
-
-#include "core/op.h"
+#include "core/ops/move.h"
 
 struct state {
     int axis;
@@ -20,26 +18,19 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     const struct state *const s = state;
     const struct rf_shape *const in = &x->in[0]->shape;
     const int axis = s->axis < 0 ? s->axis + in->rank : s->axis;
-    int64_t rows = 1, columns = 1;
+    struct rf_shape out = {.rank = 2, .dim = {1, 1}};
+    char text[RF_SHAPE_TEXT];
 
     if (axis < 0 || axis > in->rank)
         return rf_infer_fail(x, RF_SHAPE, "axis %d lies outside of rank %d", s->axis, in->rank);
-    for (int i = 0; i < in->rank; i++)
-        *(i < axis ? &rows : &columns) *= in->dim[i];
-    x->out[0]->dtype = x->in[0]->dtype;
-    x->out[0]->shape = (struct rf_shape){.rank = 2, .dim = {rows, columns}};
-    x->algorithm = "view";
-    return RF_OK;
-}
+    for (int i = 0; i < in->rank; i++) {
+        int64_t *const d = &out.dim[i < axis ? 0 : 1];
 
-/* Only where a view will not do: the caller's input that leaves as an output. */
-static void run(const struct rf_exec *x, int part, int n_parts)
-{
-    const size_t n = (size_t)rf_numel(&x->in[0]->shape);
-
-    (void)part, (void)n_parts;
-    if (n)
-        memcpy(x->out[0]->data, x->in[0]->data, n * rf_dtype_size(x->in[0]->dtype));
+        if (__builtin_mul_overflow(*d, in->dim[i], d))
+            return rf_infer_fail(x, RF_LIMIT, "input of shape %s is too large",
+                                 rf_shape_text(in, text, sizeof(text)));
+    }
+    return rf_move_view(x, &out);
 }
 
 RF_OP(Flatten) = {
@@ -54,5 +45,5 @@ RF_OP(Flatten) = {
     .state_bytes = sizeof(struct state),
     .prepare = prepare,
     .infer = infer,
-    .run = run,
+    .run = rf_move_all,
 };

@@ -18,11 +18,14 @@ static bool counts(const struct rf_node *node)
            (node->activation && node->activation->op->kind != RF_KIND_NONE);
 }
 
-/* Reads any mix; writes NHWC where an input of the output's rank is. */
+/* Reads any mix; writes NHWC where an input of the output's rank is, or where it cannot otherwise.
+ */
 static enum rf_layout followed(const struct rf_graph *g, const struct rf_node *node)
 {
     const int rank = g->values[node->out[0]].shape.rank;
 
+    if (!(node->op->layouts & RF_ACCEPTS_ROWMAJOR))
+        return RF_NHWC;
     for (int k = 0; k < node->n_in && (node->op->layouts & RF_ACCEPTS_NHWC); k++) {
         const struct rf_value *const in =
             node->in[k] == RF_NO_VALUE ? NULL : &g->values[node->in[k]];

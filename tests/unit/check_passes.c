@@ -24,6 +24,7 @@ static struct rf_graph *everything(uint64_t seed, const char *act)
                                 .stride = {1, 1},
                                 .dilation = {1, 1},
                                 .pads = {1, 1, 1, 1}};
+    struct rf_node *node;
     rf_value_id w, b;
     const rf_value_id x = test_input(g, SHAPE(-1, 13, 7, 9));
     rf_value_id y = test_op(g, "Identity", "same", &x, 1, NULL);
@@ -50,7 +51,8 @@ static struct rf_graph *everything(uint64_t seed, const char *act)
     y = test_op(g, act, "a4", &y, 1, NULL);
     const rf_value_id twice[] = {y, y};
     y = test_op(g, "Add", "add3", twice, 2, NULL);
-    y = test_op(g, "Concat", "cat", (rf_value_id[]){y, left, trunk}, 3, NULL);
+    y = test_op(g, "Concat", "cat", (rf_value_id[]){y, left, trunk}, 3, &node);
+    test_int(g, node, "axis", 1);
     y = test_op(g, "Flatten", "flat", &y, 1, NULL);
     const rf_value_id fc[] = {y, test_weights(g, &seed, SHAPE(39 * 63, 10), 0.03f)};
     y = test_op(g, "Gemm", "fc", fc, 2, NULL);
