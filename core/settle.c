@@ -11,7 +11,8 @@
 
 static bool suits(const struct rf_graph *g, const struct rf_node *node, const struct rf_op *op)
 {
-    const bool row_major = node->known || g->values[node->in[0]].shape.rank < 0;
+    const struct rf_value *const in = &g->values[node->in[0]];
+    const bool row_major = node->known || in->known || in->shape.rank < 0;
 
     if (row_major && !(op->layouts & RF_ACCEPTS_ROWMAJOR))
         return false;

@@ -2,130 +2,246 @@
 
 #include <string.h>
 
-/* Keeps every product of two of them, and of one with a dimension below 2^31, within int64. */
-#define MAX_EXTENT (1 << 24)
+/* ---- attributes --------------------------------------------------------------------------------
+ */
 
-static void take(struct rf_prepare *p, const char *name, int spatial, int64_t lo, int64_t fallback,
-                 int64_t *h, int64_t *w)
+/* All attributes speak of the same number of dimensions. */
+static const int64_t *take(struct rf_prepare *p, struct rf_window_attrs *a, const char *name,
+                           int64_t lo, size_t per_dimension)
 {
     size_t n;
-    const int64_t *const v = rf_attr_ints(p, name, &n, lo, MAX_EXTENT);
-
-    *h = *w = fallback;
-    if (spatial == 1)
-        *h = 1;
-    if (!v)
-        return;
-    if (n != (size_t)spatial) {
-        rf_prepare_fail(p, RF_INVALID, "attribute %s has %zu elements, expected %d", name, n,
-                        spatial);
-        return;
-    }
-    if (spatial == 2)
-        *h = v[0];
-    *w = v[spatial - 1];
-}
-
-static void take_pads(struct rf_prepare *p, struct rf_window *w)
-{
-    size_t n;
-    const int64_t *const v = rf_attr_ints(p, "pads", &n, 0, MAX_EXTENT);
+    const int64_t *const v = rf_attr_ints(p, name, &n, lo, RF_MAX_EXTENT);
 
     if (!v)
-        return;
-    if (n != (size_t)w->spatial * 2) {
-        rf_prepare_fail(p, RF_INVALID, "attribute pads has %zu elements, expected %d", n,
-                        w->spatial * 2);
-        return;
+        return NULL;
+    if (!a->spatial && n >= per_dimension && n <= RF_MAX_SPATIAL * per_dimension)
+        a->spatial = (int)(n / per_dimension);
+    if (n != (size_t)a->spatial * per_dimension) {
+        rf_prepare_fail(p, RF_INVALID, "attribute %s has %zu elements, expected %zu", name, n,
+                        (a->spatial ? (size_t)a->spatial : 2) * per_dimension);
+        return NULL;
     }
-    w->left = v[w->spatial - 1];
-    w->right = v[n - 1];
-    if (w->spatial == 2) {
-        w->top = v[0];
-        w->bottom = v[2];
+    return v;
+}
+
+static void take_sizes(struct rf_prepare *p, struct rf_window_attrs *a, const char *name,
+                       int64_t *to)
+{
+    const int64_t *const v = take(p, a, name, 1, 1);
+
+    for (int d = 0; d < RF_MAX_SPATIAL; d++)
+        to[d] = v && d < a->spatial ? v[d] : 1;
+}
+
+static void take_pads(struct rf_prepare *p, struct rf_window_attrs *a)
+{
+    const int64_t *const v = take(p, a, "pads", 0, 2);
+
+    for (int d = 0; v && d < a->spatial; d++) {
+        a->before[d] = v[d];
+        a->after[d] = v[a->spatial + d];
+        if (a->auto_pad != RF_PAD_NOTSET && (a->before[d] || a->after[d])) {
+            rf_prepare_fail(p, RF_INVALID, "has both auto_pad and pads");
+            return;
+        }
     }
 }
 
-enum rf_status rf_window_prepare(struct rf_prepare *p, struct rf_window *w, int spatial,
-                                 const int64_t *kernel)
+static void take_auto_pad(struct rf_prepare *p, struct rf_window_attrs *a)
 {
-    size_t n;
-    const int64_t *const shape = rf_attr_ints(p, "kernel_shape", &n, 1, MAX_EXTENT);
+    static const char *const names[] = {[RF_PAD_NOTSET] = "NOTSET",
+                                        [RF_PAD_VALID] = "VALID",
+                                        [RF_PAD_SAME_UPPER] = "SAME_UPPER",
+                                        [RF_PAD_SAME_LOWER] = "SAME_LOWER"};
+    const char *const given = rf_attr_string(p, "auto_pad", names[RF_PAD_NOTSET]);
 
-    if (!spatial)
-        spatial = (int)n;
-    if (spatial < 1 || spatial > 2)
-        return rf_prepare_fail(p, RF_UNSUPPORTED, "has %d spatial dimensions, 1 and 2 are offered",
-                               spatial);
-    w->spatial = spatial;
-    take(p, "kernel_shape", spatial, 1, 0, &w->kernel_h, &w->kernel_w);
-    take(p, "strides", spatial, 1, 1, &w->stride_h, &w->stride_w);
-    take(p, "dilations", spatial, 1, 1, &w->dilation_h, &w->dilation_w);
-    take_pads(p, w);
-    w->ceil_mode = rf_attr_int_in(p, "ceil_mode", 0, 0, 1);
-    if (strcmp(rf_attr_string(p, "auto_pad", "NOTSET"), "NOTSET") != 0)
-        return rf_prepare_fail(p, RF_UNSUPPORTED, "auto_pad %s is not offered",
-                               rf_attr_string(p, "auto_pad", ""));
-    if (!kernel || p->status)
-        return p->status;
-    if (shape && (w->kernel_w != kernel[spatial - 1] || (spatial == 2 && w->kernel_h != kernel[0])))
-        return rf_prepare_fail(p, RF_SHAPE, "kernel_shape differs from the weight's shape");
-    w->kernel_w = kernel[spatial - 1];
-    w->kernel_h = spatial == 2 ? kernel[0] : 1;
-    if (w->kernel_h < 1 || w->kernel_w < 1 || w->kernel_h > MAX_EXTENT || w->kernel_w > MAX_EXTENT)
-        return rf_prepare_fail(p, RF_SHAPE, "kernel of %lld by %lld", (long long)w->kernel_h,
-                               (long long)w->kernel_w);
+    for (int i = 0; i <= RF_PAD_SAME_LOWER; i++) {
+        if (!strcmp(given, names[i])) {
+            a->auto_pad = (enum rf_auto_pad)i;
+            return;
+        }
+    }
+    rf_prepare_fail(p, RF_UNSUPPORTED,
+                    "auto_pad is %s, expected one of NOTSET, VALID, SAME_UPPER, "
+                    "SAME_LOWER",
+                    given);
+}
+
+enum rf_status rf_window_prepare(struct rf_prepare *p, struct rf_window_attrs *a)
+{
+    take_sizes(p, a, "kernel_shape", a->kernel);
+    a->has_kernel = a->spatial > 0;
+    take_sizes(p, a, "strides", a->stride);
+    take_sizes(p, a, "dilations", a->dilation);
+    take_auto_pad(p, a);
+    take_pads(p, a);
     return p->status;
 }
 
-/*
- * Output size along one dimension and how far the last window reaches beyond the input. A last
- * window that ceil_mode adds must begin within the input or its left padding (as in PyTorch).
+/* ---- one input ---------------------------------------------------------------------------------
  */
-static bool extent(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t before,
-                   int64_t after, bool ceil_mode, int64_t *out, int32_t *reach)
+
+enum rf_status rf_window_check(const struct rf_window_attrs *a, struct rf_infer *x,
+                               const int64_t *kernel)
 {
-    const int64_t span = (kernel - 1) * dilation + 1;
-    const int64_t room = size + before + after - span;
+    const struct rf_shape *const in = &x->in[0]->shape;
+    char text[RF_SHAPE_TEXT];
 
-    if (size < 1 || size > INT32_MAX || room < 0)
-        return false;
-    *out = (ceil_mode ? (room + stride - 1) / stride : room / stride) + 1;
-    if (ceil_mode && (*out - 1) * stride >= size + before)
-        (*out)--;
+    rf_shape_text(in, text, sizeof(text));
+    if (a->spatial && in->rank != a->spatial + 2)
+        return rf_infer_fail(x, RF_SHAPE, "input has shape %s, expected rank %d", text,
+                             a->spatial + 2);
+    if (in->rank < 3)
+        return rf_infer_fail(x, RF_SHAPE, "input has shape %s, expected rank 3 or more", text);
+    if (!kernel && !a->has_kernel)
+        return rf_infer_fail(x, RF_INVALID, "attribute kernel_shape is missing");
+    for (int d = 0; kernel && d < in->rank - 2; d++) {
+        if (a->has_kernel && a->kernel[d] != kernel[d])
+            return rf_infer_fail(x, RF_SHAPE,
+                                 "kernel_shape[%d] is %lld, but the weight has a kernel of %lld", d,
+                                 (long long)a->kernel[d], (long long)kernel[d]);
+        if (kernel[d] < 1 || kernel[d] > RF_MAX_EXTENT)
+            return rf_infer_fail(x, RF_SHAPE, "the weight has a kernel of %lld along dimension %d",
+                                 (long long)kernel[d], d);
+    }
+    return RF_OK;
+}
 
-    const int64_t beyond = (*out - 1) * stride + span - before - size;
-    if (beyond > INT32_MAX)
+/*
+ * Output size and padding along one dimension. A last window that ceil_mode adds must begin within
+ * the input or its left padding (as in PyTorch, and in ONNX).
+ */
+static bool fit(const struct rf_window_attrs *a, struct rf_window *w, int d)
+{
+    const int64_t stride = w->stride[d], size = w->in[d];
+    const int64_t span = (w->kernel[d] - 1) * w->dilation[d] + 1;
+
+    if (size < 1 || size > INT32_MAX || span > INT32_MAX)
         return false;
-    *reach = beyond > 0 ? (int32_t)beyond : 0;
+    if (a->auto_pad == RF_PAD_SAME_UPPER || a->auto_pad == RF_PAD_SAME_LOWER) {
+        w->out[d] = (size + stride - 1) / stride;
+        const int64_t missing = (w->out[d] - 1) * stride + span - size;
+        const int64_t total = missing > 0 ? missing : 0;
+
+        w->before[d] = a->auto_pad == RF_PAD_SAME_UPPER ? total / 2 : total - total / 2;
+        w->after[d] = total - w->before[d];
+        return true;
+    }
+    const int64_t room = size + w->before[d] + w->after[d] - span;
+
+    if (room < 0)
+        return false;
+    const bool up = a->ceil_mode && a->auto_pad == RF_PAD_NOTSET;
+
+    w->out[d] = (up ? (room + stride - 1) / stride : room / stride) + 1;
+    if (up && (w->out[d] - 1) * stride >= size + w->before[d])
+        w->out[d]--;
     return true;
 }
 
-enum rf_status rf_window_infer(const struct rf_window *w, struct rf_infer *x, int64_t channels)
+bool rf_window_fit(const struct rf_window_attrs *a, const struct rf_shape *in,
+                   const int64_t *kernel, struct rf_window *w)
+{
+    *w = (struct rf_window){.spatial = in->rank - 2};
+    for (int d = 0; d < w->spatial; d++) {
+        w->kernel[d] = kernel ? kernel[d] : a->kernel[d];
+        w->stride[d] = a->stride[d];
+        w->dilation[d] = a->dilation[d];
+        w->before[d] = a->before[d];
+        w->after[d] = a->after[d];
+        w->in[d] = in->dim[d + 2];
+        if (!fit(a, w, d))
+            return false;
+    }
+    return true;
+}
+
+enum rf_status rf_window_infer(const struct rf_window_attrs *a, struct rf_infer *x,
+                               const int64_t *kernel, int64_t channels, struct rf_window *w)
 {
     const struct rf_shape *const in = &x->in[0]->shape;
     struct rf_shape *const out = &x->out[0]->shape;
-    char text[RF_SHAPE_TEXT];
+    char text[RF_SHAPE_TEXT], window[RF_SHAPE_TEXT];
+    const enum rf_status rc = rf_window_check(a, x, kernel);
 
-    if (in->rank != w->spatial + 2)
-        return rf_infer_fail(x, RF_SHAPE, "input has shape %s, expected rank %d",
-                             rf_shape_text(in, text, sizeof(text)), w->spatial + 2);
+    if (rc)
+        return rc;
+    if (!rf_window_fit(a, in, kernel, w)) {
+        struct rf_shape span = {.rank = w->spatial};
+
+        for (int d = 0; d < w->spatial; d++)
+            span.dim[d] = ((kernel ? kernel[d] : a->kernel[d]) - 1) * a->dilation[d] + 1;
+        return rf_infer_fail(x, RF_SHAPE, "windows of %s do not fit input %s",
+                             rf_shape_text(&span, window, sizeof(window)),
+                             rf_shape_text(in, text, sizeof(text)));
+    }
     *out = (struct rf_shape){.rank = in->rank, .dim = {in->dim[0], channels}};
-    const int64_t h = w->spatial == 2 ? in->dim[2] : 1;
-    int64_t out_h;
-
-    if (!extent(h, w->kernel_h, w->stride_h, w->dilation_h, w->top, w->bottom, w->ceil_mode, &out_h,
-                &x->halo.bottom) ||
-        !extent(in->dim[in->rank - 1], w->kernel_w, w->stride_w, w->dilation_w, w->left, w->right,
-                w->ceil_mode, &out->dim[in->rank - 1], &x->halo.right))
-        return rf_infer_fail(
-            x, RF_SHAPE, "kernel %lldx%lld (dilation %lld,%lld) does not fit input %s",
-            (long long)w->kernel_h, (long long)w->kernel_w, (long long)w->dilation_h,
-            (long long)w->dilation_w, rf_shape_text(in, text, sizeof(text)));
-    if (w->spatial == 2)
-        out->dim[2] = out_h;
-    x->halo.top = (int32_t)w->top;
-    x->halo.left = (int32_t)w->left;
+    memcpy(&out->dim[2], w->out, (size_t)w->spatial * sizeof(*w->out));
     x->out[0]->dtype = RF_F32;
     return RF_OK;
+}
+
+/* Of a step that is not negative. */
+static int64_t round_up(int64_t n, int64_t step)
+{
+    return n > 0 ? (n + step - 1) / step : 0;
+}
+
+void rf_window_taps(const struct rf_window *w, int d, int64_t o, int64_t lo, int64_t hi,
+                    int64_t *first, int64_t *last)
+{
+    const int64_t start = o * w->stride[d] - w->before[d];
+    const int64_t end = round_up(hi - start, w->dilation[d]);
+
+    *first = round_up(lo - start, w->dilation[d]);
+    *last = end < w->kernel[d] ? end : w->kernel[d];
+    if (*first > *last)
+        *first = *last;
+}
+
+bool rf_window_size(const struct rf_window *w, int64_t *n)
+{
+    struct rf_shape shape = {.rank = w->spatial};
+
+    memcpy(shape.dim, w->kernel, sizeof(w->kernel));
+    return rf_shape_numel(&shape, n);
+}
+
+/* ---- channels-last pixels ----------------------------------------------------------------------
+ */
+
+static void shift(int64_t *v, int64_t first)
+{
+    v[1] = v[0];
+    v[0] = first;
+}
+
+void rf_window_as_image(struct rf_window *w)
+{
+    if (w->spatial == 2)
+        return;
+    w->spatial = 2;
+    shift(w->kernel, 1);
+    shift(w->stride, 1);
+    shift(w->dilation, 1);
+    shift(w->before, 0);
+    shift(w->after, 0);
+    shift(w->in, 1);
+    shift(w->out, 1);
+}
+
+static int32_t reach(const struct rf_window *w, int d)
+{
+    const int64_t end = (w->out[d] - 1) * w->stride[d] + (w->kernel[d] - 1) * w->dilation[d] + 1;
+    const int64_t beyond = end - w->before[d] - w->in[d];
+
+    return beyond > 0 ? (int32_t)beyond : 0;
+}
+
+struct rf_halo rf_window_halo(const struct rf_window *w)
+{
+    return (struct rf_halo){.top = (int32_t)w->before[0],
+                            .left = (int32_t)w->before[1],
+                            .bottom = reach(w, 0),
+                            .right = reach(w, 1)};
 }

@@ -5,168 +5,229 @@
  * (im2col) and multiplied with the weights, a group after the other; the epilogue runs on the tile
  * while it is hot. A 1x1 convolution needs no gathering, and where every channel is its own group
  * no product: that is a sum over the window, channel by channel.
+ *
+ * Constant weights are packed once; others by every part of every run, into its scratch.
  */
+#include "core/ops/conv.h"
+
 #include <string.h>
 
 #include "core/epilogue.h"
 #include "core/gemm.h"
-#include "core/window.h"
+#include "core/view.h"
 
 #define TILE_BYTES (1 << 20) /* of a tile's rows and results: what a core's L2 holds */
 
 struct state {
     struct rf_epilogue epilogue; /* first */
-    struct rf_window window;
-    int64_t in_channels, out_channels, groups;
-    bool depthwise;
+    struct rf_conv conv;
+    /* Constant weights: */
     struct rf_gemm
         *gemm;   /* one a group: [kernel_h][kernel_w][in_channels / groups][out / groups] */
     float *taps; /* depthwise: [kernel_h][kernel_w][channels] */
 };
 
-static enum rf_status prepare(struct rf_prepare *p, void *state)
+/* The convolution at one size of its input. */
+struct layer {
+    struct rf_epilogue epilogue;
+    struct rf_window window;
+    size_t groups, n_in, n_out; /* the latter of one group */
+    size_t taps;
+    bool depthwise, pointwise;
+    const struct rf_gemm *gemm;
+    const float *weights; /* depthwise */
+};
+
+/* ---- geometry ----------------------------------------------------------------------------------
+ */
+
+static void complete(struct layer *l, const struct state *s, const struct rf_shape *weight)
 {
-    struct state *const s = state;
-    const struct rf_value *const w = rf_prepare_in(p, 1);
-    char text[RF_SHAPE_TEXT];
+    struct rf_window *const w = &l->window;
 
-    if (!rf_prepare_weights(p, 1, "weight"))
-        return p->status;
-    if (w->shape.rank < 3 || w->shape.rank > 4)
-        return rf_prepare_fail(p, RF_UNSUPPORTED, "weight %s has shape %s: 1-D and 2-D are offered",
-                               w->name, rf_shape_text(&w->shape, text, sizeof(text)));
-    s->out_channels = w->shape.dim[0];
-    s->groups = rf_attr_int_in(p, "group", 1, 1, s->out_channels > 1 ? s->out_channels : 1);
-    s->in_channels = w->shape.dim[1] * s->groups;
-    if (rf_window_prepare(p, &s->window, w->shape.rank - 2, &w->shape.dim[2]))
-        return p->status;
-    if (s->out_channels < 1 || w->shape.dim[1] < 1 || s->out_channels % s->groups)
-        return rf_prepare_fail(p, RF_SHAPE,
-                               "weight %s has shape %s, which %lld groups do not divide", w->name,
-                               rf_shape_text(&w->shape, text, sizeof(text)), (long long)s->groups);
-    s->depthwise = s->groups > 1 && s->groups == s->in_channels && s->groups == s->out_channels;
-
-    const float *const bias = rf_prepare_vector(p, 2, "bias", s->out_channels);
-    if (rf_epilogue_prepare(p, &s->epilogue) || !bias)
-        return p->status;
-    float *const copy = rf_prepare_alloc(p, (size_t)s->out_channels, sizeof(*copy));
-    if (copy)
-        memcpy(copy, bias, (size_t)s->out_channels * sizeof(*copy));
-    s->epilogue.bias = copy;
-    return p->status;
+    rf_window_as_image(w);
+    l->epilogue = s->epilogue;
+    l->groups = (size_t)s->conv.groups;
+    l->n_in = (size_t)weight->dim[1];
+    l->n_out = (size_t)weight->dim[0] / l->groups;
+    l->taps = (size_t)(w->kernel[0] * w->kernel[1]);
+    l->depthwise = l->groups > 1 && l->n_in == 1 && l->n_out == 1;
+    l->pointwise = l->taps == 1 && w->stride[0] == 1 && w->stride[1] == 1;
+    l->gemm = s->gemm;
+    l->weights = s->taps;
 }
 
-/* Weights arrive as [out][in / groups][kernel_h][kernel_w]. */
-static enum rf_status pack_groups(struct rf_prepare *p, struct state *s, const float *w)
+/* Floats of one row of the product. */
+static size_t gathered(const struct layer *l)
 {
-    const size_t taps = (size_t)(s->window.kernel_h * s->window.kernel_w);
-    const size_t in = (size_t)(s->in_channels / s->groups),
-                 out = (size_t)(s->out_channels / s->groups);
-
-    s->gemm = rf_prepare_alloc(p, (size_t)s->groups, sizeof(*s->gemm));
-    for (size_t g = 0; s->gemm && g < (size_t)s->groups; g++) {
-        float *const to = rf_gemm_init(p, &s->gemm[g], taps * in, out);
-
-        if (!to)
-            return p->status;
-        for (size_t o = 0; o < out; o++)
-            for (size_t i = 0; i < in; i++)
-                for (size_t t = 0; t < taps; t++)
-                    to[(t * in + i) * out + o] = w[((g * out + o) * in + i) * taps + t];
-    }
-    return p->status;
-}
-
-static enum rf_status pack(struct rf_prepare *p, void *state)
-{
-    struct state *const s = state;
-    const float *const w = rf_prepare_weights(p, 1, "weight");
-    const size_t taps = (size_t)(s->window.kernel_h * s->window.kernel_w);
-    const size_t channels = (size_t)s->out_channels;
-
-    if (!w)
-        return p->status;
-    if (!s->depthwise)
-        return pack_groups(p, s, w);
-    s->taps = rf_prepare_alloc(p, taps * channels, sizeof(*s->taps));
-    for (size_t c = 0; s->taps && c < channels; c++)
-        for (size_t t = 0; t < taps; t++)
-            s->taps[t * channels + c] = w[c * taps + t];
-    return p->status;
-}
-
-static size_t gathered(const struct state *s)
-{
-    return (size_t)(s->window.kernel_h * s->window.kernel_w * (s->in_channels / s->groups));
-}
-
-static bool is_pointwise(const struct state *s)
-{
-    const struct rf_window *const w = &s->window;
-
-    return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1;
+    return l->taps * l->n_in;
 }
 
 /* Positions in a tile; never so few that the product's own overhead dominates. */
-static size_t tile_rows(const struct state *s)
+static size_t tile_rows(const struct layer *l)
 {
-    const size_t row = (gathered(s) + (size_t)s->out_channels) * sizeof(float);
+    const size_t row = (gathered(l) + l->groups * l->n_out) * sizeof(float);
     const size_t rows = TILE_BYTES / row;
 
     return rows < RF_GEMM_MIN_ROWS ? RF_GEMM_MIN_ROWS : rows;
 }
 
-static enum rf_status infer(const void *state, struct rf_infer *x)
+static size_t aligned(size_t bytes)
 {
-    const struct state *const s = state;
-    const struct rf_shape *const in = &x->in[0]->shape;
-    char text[RF_SHAPE_TEXT];
-    enum rf_status rc = rf_window_infer(&s->window, x, s->out_channels);
+    return (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+}
 
-    if (!rc && in->dim[1] != s->in_channels)
-        rc = rf_infer_fail(x, RF_SHAPE, "expects %lld input channels, its input has shape %s",
-                           (long long)s->in_channels, rf_shape_text(in, text, sizeof(text)));
-    if (!rc)
-        rc = rf_epilogue_infer(&s->epilogue, x);
+/* Room for weights that are packed in each run: the groups' products, then their weights. */
+static size_t packed_bytes(const struct layer *l)
+{
+    return aligned(l->groups * sizeof(struct rf_gemm)) +
+           aligned(l->groups * gathered(l) * l->n_out * sizeof(float));
+}
+
+static enum rf_status infer_layer(const struct state *s, struct rf_infer *x, struct layer *l)
+{
+    enum rf_status rc = rf_conv_infer(&s->conv, x, &l->window);
+
     if (rc)
         return rc;
+    complete(l, s, &x->in[1]->shape);
+    x->halo = rf_window_halo(&l->window);
+    return rf_epilogue_infer(&s->epilogue, x);
+}
 
-    int64_t outputs;
-    if (!rf_shape_numel(&x->out[0]->shape, &outputs) ||
-        __builtin_mul_overflow(outputs, (int64_t)gathered(s), &x->macs))
-        return rf_infer_fail(x, RF_LIMIT, "output %s is too large",
-                             rf_shape_text(&x->out[0]->shape, text, sizeof(text)));
-    const size_t positions = (size_t)(outputs / s->out_channels);
-    const size_t taps = (size_t)(s->window.kernel_h * s->window.kernel_w);
+static void wish(const struct layer *l, struct rf_infer *x)
+{
+    const size_t channels = l->groups * l->n_out;
+    const size_t positions = (size_t)rf_numel(&x->out[0]->shape) / channels;
 
-    x->cost = s->depthwise ? rf_cost(x->macs, 8) : x->macs;
-    if (s->depthwise) {
-        x->scratch = taps * sizeof(float *);
+    x->cost = l->depthwise ? rf_cost(x->macs, 8) : x->macs;
+    if (l->depthwise) {
+        x->scratch = l->taps * sizeof(float *);
         x->max_parts = positions / 16 + 1;
         x->algorithm = "depthwise";
     } else {
-        const size_t rows = tile_rows(s) < positions ? tile_rows(s) : positions;
+        const size_t rows = tile_rows(l) < positions ? tile_rows(l) : positions;
 
-        x->scratch = rows * (gathered(s) + (size_t)s->out_channels) * sizeof(float);
+        x->scratch = rows * (gathered(l) + channels) * sizeof(float);
         x->max_parts = positions / RF_GEMM_MIN_ROWS + 1;
-        x->algorithm = is_pointwise(s) ? "pointwise" : "im2col";
+        x->algorithm = l->pointwise ? "pointwise" : "im2col";
     }
+}
+
+static enum rf_status infer(const void *state, struct rf_infer *x)
+{
+    struct layer l;
+    const enum rf_status rc = infer_layer(state, x, &l);
+
+    if (!rc)
+        wish(&l, x);
+    return rc;
+}
+
+static enum rf_status infer_packing(const void *state, struct rf_infer *x)
+{
+    struct layer l;
+    const enum rf_status rc = infer_layer(state, x, &l);
+
+    if (rc)
+        return rc;
+    wish(&l, x);
+    x->scratch += packed_bytes(&l);
     return RF_OK;
 }
 
+/* ---- weights -----------------------------------------------------------------------------------
+ */
+
+/* Dense elements [taps...][a][b] of a view of weights [b][a][taps...]. */
+static void pack_block(const struct rf_view *from, float *to)
+{
+    struct rf_view v = *from;
+    int64_t step = from->dim[0] * from->dim[1];
+
+    v.data = (char *)to;
+    v.step[0] = 1;
+    v.step[1] = from->dim[0];
+    for (int d = from->rank - 1; d >= 2; d--) {
+        v.step[d] = step;
+        step *= from->dim[d];
+    }
+    rf_view_copy(&v, from);
+}
+
+/* The block of group g. */
+static void pack_group(const struct rf_view *weight, size_t g, size_t n_out, float *to)
+{
+    struct rf_view v = *weight;
+
+    rf_view_slice(&v, 0, (int64_t)(g * n_out), (int64_t)n_out, 1);
+    pack_block(&v, to);
+}
+
+static enum rf_status pack(struct rf_prepare *p, void *state)
+{
+    struct state *const s = state;
+    const struct rf_value *const value = rf_prepare_in(p, 1);
+    const struct rf_tensor tensor = {
+        .data = value->constant, .dtype = value->dtype, .shape = value->shape};
+    const struct rf_view weight = rf_view_of(&tensor);
+    struct layer l = {.window.spatial = weight.rank - 2};
+
+    memcpy(l.window.kernel, &weight.dim[2], (size_t)l.window.spatial * sizeof(*weight.dim));
+    complete(&l, s, &value->shape);
+    if (l.depthwise) {
+        s->taps = rf_prepare_alloc(p, l.taps * l.groups, sizeof(*s->taps));
+        if (s->taps)
+            pack_block(&weight, s->taps);
+        return p->status;
+    }
+    s->gemm = rf_prepare_alloc(p, l.groups, sizeof(*s->gemm));
+    for (size_t g = 0; s->gemm && g < l.groups; g++) {
+        float *const to = rf_gemm_init(p, &s->gemm[g], gathered(&l), l.n_out);
+
+        if (!to)
+            return p->status;
+        pack_group(&weight, g, l.n_out, to);
+    }
+    return p->status;
+}
+
+/* The same in a run; returns the scratch that is left. */
+static void *pack_into(struct layer *l, const struct rf_tensor *tensor, void *scratch)
+{
+    const struct rf_view weight = rf_view_of(tensor);
+    struct rf_gemm *const gemm = scratch;
+    float *to = (float *)((char *)scratch + aligned(l->groups * sizeof(*gemm)));
+
+    l->gemm = gemm;
+    l->weights = to;
+    if (l->depthwise) {
+        pack_block(&weight, to);
+    } else {
+        for (size_t g = 0; g < l->groups; g++, to += gathered(l) * l->n_out) {
+            pack_group(&weight, g, l->n_out, to);
+            gemm[g] = (struct rf_gemm){.weights = to, .n_in = gathered(l), .n_out = l->n_out};
+        }
+    }
+    return (char *)scratch + packed_bytes(l);
+}
+
+/* ---- arithmetic --------------------------------------------------------------------------------
+ */
+
 /* Rows of the product for positions [first, first + n) of one group. */
-static void gather(const struct state *s, const struct rf_pixels *in, const struct rf_pixels *out,
+static void gather(const struct layer *l, const struct rf_pixels *in, const struct rf_pixels *out,
                    size_t group, size_t first, size_t n, float *to)
 {
-    const struct rf_window *const w = &s->window;
-    const size_t channels = (size_t)(s->in_channels / s->groups), area = out->h * out->w;
+    const struct rf_window *const w = &l->window;
+    const size_t channels = l->n_in, area = out->h * out->w;
     /* Neighbours in a window row that are neighbours in memory go in one copy. */
-    const bool joined = w->dilation_w == 1 && in->pitch == channels;
-    const int64_t steps = joined ? 1 : w->kernel_w;
-    const size_t bytes = (joined ? (size_t)w->kernel_w : 1) * channels * sizeof(float);
+    const bool joined = w->dilation[1] == 1 && in->pitch == channels;
+    const int64_t steps = joined ? 1 : w->kernel[1];
+    const size_t bytes = (joined ? (size_t)w->kernel[1] : 1) * channels * sizeof(float);
 
     for (size_t i = first; i < first + n; i++) {
-        for (int64_t ky = 0; ky < w->kernel_h; ky++) {
+        for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
             for (int64_t kx = 0; kx < steps; kx++) {
                 memcpy(to,
                        rf_window_pixel(w, in, i / area, i % area / out->w, i % out->w, ky, kx) +
@@ -185,81 +246,168 @@ static bool is_dense(const struct rf_pixels *p)
 
 /* One tile: all groups, then the epilogue. Where the output is one block of rows the product is
  * written straight into it. */
-static void run_tile(const struct state *s, const struct rf_exec *x, int part, size_t first,
+static void run_tile(const struct layer *l, const struct rf_exec *x, int part, size_t first,
                      size_t n)
 {
     const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
-    const size_t width = (size_t)(s->out_channels / s->groups);
-    const bool straight = is_dense(&out), direct = is_pointwise(s) && is_dense(&in);
-    float *const rows = x->scratch, *const result = rows + n * gathered(s);
+    const bool straight = is_dense(&out), direct = l->pointwise && is_dense(&in);
+    float *const rows = x->scratch, *const result = rows + n * gathered(l);
     float *const y = straight ? out.data + first * out.pitch : result;
-    const size_t y_pitch = straight ? out.pitch : (size_t)s->out_channels;
+    const size_t y_pitch = straight ? out.pitch : out.c;
 
-    for (size_t g = 0; g < (size_t)s->groups; g++) {
-        const float *a = in.data + first * in.pitch + g * s->gemm[g].n_in;
+    for (size_t g = 0; g < l->groups; g++) {
+        const float *a = in.data + first * in.pitch + g * l->n_in;
         size_t a_pitch = in.pitch;
 
         if (!direct) {
-            gather(s, &in, &out, g, first, n, rows);
+            gather(l, &in, &out, g, first, n, rows);
             a = rows;
-            a_pitch = s->gemm[g].n_in;
+            a_pitch = gathered(l);
         }
-        rf_gemm_run(&s->gemm[g], a, a_pitch, n, y + g * width, y_pitch, 0, width);
+        rf_gemm_run(&l->gemm[g], a, a_pitch, n, y + g * l->n_out, y_pitch, 0, l->n_out);
     }
-    rf_epilogue_run(&s->epilogue, x, part, first, n, straight ? NULL : result, y_pitch, 0,
-                    (size_t)s->out_channels);
+    rf_epilogue_run(&l->epilogue, x, part, first, n, straight ? NULL : result, y_pitch, 0, out.c);
 }
 
-static void run_depthwise(const struct state *s, const struct rf_exec *x, int part, size_t first,
+static void run_depthwise(const struct layer *l, const struct rf_exec *x, int part, size_t first,
                           size_t last)
 {
-    const struct rf_window *const w = &s->window;
+    const struct rf_window *const w = &l->window;
     const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
-    const size_t area = out.h * out.w, taps = (size_t)(w->kernel_h * w->kernel_w);
+    const size_t area = out.h * out.w;
     const float **const tap = x->scratch;
 
     for (size_t i = first; i < last; i++) {
         const size_t n = i / area, oy = i % area / out.w, ox = i % out.w;
 
-        for (size_t t = 0; t < taps; t++)
-            tap[t] = rf_window_pixel(w, &in, n, oy, ox, (int64_t)t / w->kernel_w,
-                                     (int64_t)t % w->kernel_w);
-        x->k->depthwise(out.data + n * out.image + oy * out.row + ox * out.pitch, tap, s->taps,
-                        out.c, taps, out.c);
+        for (size_t t = 0; t < l->taps; t++)
+            tap[t] = rf_window_pixel(w, &in, n, oy, ox, (int64_t)t / w->kernel[1],
+                                     (int64_t)t % w->kernel[1]);
+        x->k->depthwise(out.data + n * out.image + oy * out.row + ox * out.pitch, tap, l->weights,
+                        out.c, l->taps, out.c);
     }
-    rf_epilogue_run(&s->epilogue, x, part, first, last - first, NULL, 0, 0, out.c);
+    rf_epilogue_run(&l->epilogue, x, part, first, last - first, NULL, 0, 0, out.c);
 }
 
-static void run(const struct rf_exec *x, int part, int n_parts)
+static void run_layer(const struct layer *l, const struct rf_exec *x, int part, int n_parts)
 {
-    const struct state *const s = x->state;
     const struct rf_pixels out = rf_tensor_pixels(x->out[0]);
-    const size_t step = s->depthwise ? out.w : tile_rows(s);
+    const size_t step = l->depthwise ? out.w : tile_rows(l);
     size_t first, last;
 
     rf_part_range(out.n * out.h * out.w, part, n_parts, &first, &last);
     for (size_t at = first; at < last; at += step) {
         const size_t n = last - at < step ? last - at : step;
 
-        if (s->depthwise)
-            run_depthwise(s, x, part, at, at + n);
+        if (l->depthwise)
+            run_depthwise(l, x, part, at, at + n);
         else
-            run_tile(s, x, part, at, n);
+            run_tile(l, x, part, at, n);
     }
 }
 
+static void look(const struct rf_exec *x, struct layer *l)
+{
+    const struct state *const s = x->state;
+    const struct rf_shape *const weight = &x->in[1]->shape;
+
+    rf_window_fit(&s->conv.window, &x->in[0]->shape, &weight->dim[2], &l->window);
+    complete(l, s, weight);
+}
+
+static void run(const struct rf_exec *x, int part, int n_parts)
+{
+    struct layer l;
+
+    look(x, &l);
+    run_layer(&l, x, part, n_parts);
+}
+
+static void run_packing(const struct rf_exec *x, int part, int n_parts)
+{
+    struct rf_exec rest = *x;
+    struct layer l;
+
+    look(x, &l);
+    rest.scratch = pack_into(&l, x->in[1], x->scratch);
+    l.epilogue.bias = x->in[2] ? x->in[2]->data : NULL;
+    run_layer(&l, &rest, part, n_parts);
+}
+
+/* ---- rows --------------------------------------------------------------------------------------
+ */
+
+static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
+{
+    const int rank = g->values[node->in[0]].shape.rank;
+
+    return (rank == 3 || rank == 4) && g->values[node->in[1]].shape.rank == rank;
+}
+
+static bool is_constant(const struct rf_graph *g, const struct rf_node *node, int i)
+{
+    const struct rf_value *const v =
+        i < node->n_in && node->in[i] != RF_NO_VALUE ? &g->values[node->in[i]] : NULL;
+
+    return !v || v->constant;
+}
+
+static bool fits_constant(const struct rf_graph *g, const struct rf_node *node)
+{
+    return fits_image(g, node) && is_constant(g, node, 1) && is_constant(g, node, 2);
+}
+
+static enum rf_status prepare_packing(struct rf_prepare *p, void *state)
+{
+    struct state *const s = state;
+
+    if (rf_conv_prepare(p, &s->conv))
+        return p->status;
+    return rf_epilogue_prepare(p, &s->epilogue);
+}
+
+static enum rf_status prepare(struct rf_prepare *p, void *state)
+{
+    struct state *const s = state;
+    const struct rf_value *const weight = rf_prepare_in(p, 1);
+
+    if (prepare_packing(p, state) || !rf_prepare_weights(p, 1, "weight"))
+        return p->status;
+    const size_t channels = (size_t)weight->shape.dim[0];
+    const float *const bias = rf_prepare_vector(p, 2, "bias", weight->shape.dim[0]);
+
+    if (!bias)
+        return p->status;
+    float *const copy = rf_prepare_alloc(p, channels, sizeof(*copy));
+    if (copy)
+        memcpy(copy, bias, channels * sizeof(*copy));
+    s->epilogue.bias = copy;
+    return p->status;
+}
+
+extern const struct rf_op rf_op_ConvPlain;
+
+#define CONV                                                                                       \
+    .name = "Conv", .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1,                          \
+    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL, .layouts = RF_ACCEPTS_NHWC,                          \
+    .param_in = 1u << 1 | 1u << 2, .state_bytes = sizeof(struct state)
+
+RF_OP(ConvPacking) = {
+    CONV,
+    .since = RF_NO_OPSET,
+    .fits = fits_image,
+    .otherwise = &rf_op_ConvPlain,
+    .prepare = prepare_packing,
+    .infer = infer_packing,
+    .run = run_packing,
+};
+
 RF_OP(Conv) = {
-    .name = "Conv",
+    CONV,
     .since = 1,
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
-    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL,
-    .layouts = RF_ACCEPTS_NHWC,
     .const_in = 1u << 1 | 1u << 2,
-    .param_in = 1u << 1 | 1u << 2,
-    .state_bytes = sizeof(struct state),
+    .fits = fits_constant,
+    .otherwise = &rf_op_ConvPacking,
     .prepare = prepare,
     .infer = infer,
     .pack = pack,

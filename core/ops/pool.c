@@ -5,96 +5,53 @@
  */
 #include <math.h>
 
-#include "core/window.h"
-
-struct state {
-    struct rf_window window;
-    bool max, count_include_pad;
-    int64_t out_h, out_w; /* adaptive: bins */
-};
+#include "core/ops/pooling.h"
 
 /* ---- over windows ------------------------------------------------------------------------------
  */
 
-static enum rf_status prepare_window(struct rf_prepare *p, struct state *s)
-{
-    if (rf_window_prepare(p, &s->window, 0, NULL))
-        return p->status;
-    rf_attr_int_in(p, "storage_order", 0, 0, 0);
-    /* A window within the padding alone would have nothing to take a maximum or mean of. */
-    const struct rf_window *const w = &s->window;
-    if (w->top >= w->kernel_h * w->dilation_h || w->left >= w->kernel_w * w->dilation_w ||
-        w->bottom >= w->kernel_h * w->dilation_h || w->right >= w->kernel_w * w->dilation_w)
-        return rf_prepare_fail(p, RF_INVALID, "padding is not smaller than the kernel");
-    return p->status;
-}
-
-static enum rf_status prepare_max(struct rf_prepare *p, void *state)
-{
-    struct state *const s = state;
-
-    s->max = true;
-    return prepare_window(p, s);
-}
-
-static enum rf_status prepare_average(struct rf_prepare *p, void *state)
-{
-    struct state *const s = state;
-
-    s->count_include_pad = rf_attr_int_in(p, "count_include_pad", 0, 0, 1);
-    return prepare_window(p, s);
-}
-
 static enum rf_status infer_window(const void *state, struct rf_infer *x)
 {
-    const struct state *const s = state;
-    const struct rf_window *const w = &s->window;
-    const size_t taps = (size_t)(w->kernel_h * w->kernel_w);
-    const enum rf_status rc =
-        rf_window_infer(w, x, x->in[0]->shape.rank > 1 ? x->in[0]->shape.dim[1] : 0);
+    const struct rf_pooling *const s = state;
+    struct rf_window w;
+    const enum rf_status rc = rf_pooling_infer(s, x, &w);
 
     if (rc)
         return rc;
-    x->halo_value = s->max ? -INFINITY : 0;
-    x->scratch = taps * sizeof(float *);
-    x->cost = rf_cost(rf_cost(rf_numel(&x->out[0]->shape), (int64_t)taps), 4);
+    rf_window_as_image(&w);
+    const int64_t taps = w.kernel[0] * w.kernel[1];
+
+    x->halo = rf_window_halo(&w);
+    x->halo_value = s->kind == RF_POOLING_MAX ? -INFINITY : 0;
+    x->scratch = (size_t)taps * sizeof(float *);
+    x->cost = rf_cost(rf_cost(rf_numel(&x->out[0]->shape), taps), 4);
     x->max_parts = (size_t)rf_cost(x->out[0]->shape.dim[0], x->cost / 65536 + 1);
     x->algorithm = "window";
     return RF_OK;
 }
 
-/* Elements of a window along one dimension that count: inside the input, or also inside the
- * padding. */
-static int64_t counted(int64_t start, int64_t kernel, int64_t dilation, int64_t size,
-                       int64_t before, int64_t after, bool with_padding)
+/* Elements of window o along dimension d that a mean is over. */
+static int64_t counted(const struct rf_pooling *s, const struct rf_window *w, int d, size_t o)
 {
-    const int64_t lo = with_padding ? -before : 0, hi = with_padding ? size + after : size;
-    int64_t n = 0;
+    const bool all = s->count_include_pad;
+    int64_t first, last;
 
-    for (int64_t k = 0; k < kernel; k++)
-        n += start + k * dilation >= lo && start + k * dilation < hi;
-    return n;
-}
-
-static float weight(const struct state *s, const struct rf_pixels *in, size_t y, size_t x)
-{
-    const struct rf_window *const w = &s->window;
-    const int64_t rows = counted((int64_t)y * w->stride_h - w->top, w->kernel_h, w->dilation_h,
-                                 (int64_t)in->h, w->top, w->bottom, s->count_include_pad);
-    const int64_t columns = counted((int64_t)x * w->stride_w - w->left, w->kernel_w, w->dilation_w,
-                                    (int64_t)in->w, w->left, w->right, s->count_include_pad);
-
-    return 1 / (float)(rows * columns);
+    rf_window_taps(w, d, (int64_t)o, all ? -w->before[d] : 0,
+                   all ? w->in[d] + w->after[d] : w->in[d], &first, &last);
+    return last - first;
 }
 
 static void run_window(const struct rf_exec *x, int part, int n_parts)
 {
-    const struct state *const s = x->state;
-    const struct rf_window *const w = &s->window;
+    const struct rf_pooling *const s = x->state;
     const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
-    const size_t area = out.h * out.w, taps = (size_t)(w->kernel_h * w->kernel_w);
     const float **const tap = x->scratch;
+    struct rf_window w;
     size_t first, last;
+
+    rf_window_fit(&s->window, &x->in[0]->shape, NULL, &w);
+    rf_window_as_image(&w);
+    const size_t area = out.h * out.w, taps = (size_t)(w.kernel[0] * w.kernel[1]);
 
     rf_part_range(out.n * area, part, n_parts, &first, &last);
     for (size_t i = first; i < last; i++) {
@@ -102,17 +59,23 @@ static void run_window(const struct rf_exec *x, int part, int n_parts)
         float *const to = out.data + n * out.image + oy * out.row + ox * out.pitch;
 
         for (size_t t = 0; t < taps; t++)
-            tap[t] = rf_window_pixel(w, &in, n, oy, ox, (int64_t)t / w->kernel_w,
-                                     (int64_t)t % w->kernel_w);
-        if (s->max)
+            tap[t] = rf_window_pixel(&w, &in, n, oy, ox, (int64_t)t / w.kernel[1],
+                                     (int64_t)t % w.kernel[1]);
+        if (s->kind == RF_POOLING_MAX)
             x->k->max_taps(to, tap, taps, out.c);
         else
-            x->k->sum_taps(to, tap, taps, weight(s, &in, oy, ox), out.c);
+            x->k->sum_taps(to, tap, taps,
+                           1 / (float)(counted(s, &w, 0, oy) * counted(s, &w, 1, ox)), out.c);
     }
 }
 
 /* ---- over shares of the image ------------------------------------------------------------------
  */
+
+struct state {
+    bool max;
+    int64_t out_h, out_w; /* bins */
+};
 
 static enum rf_status prepare_global(struct rf_prepare *p, void *state)
 {
@@ -155,6 +118,8 @@ static enum rf_status infer_shares(const void *state, struct rf_infer *x)
     if (in->rank < 3 || in->rank > 4)
         return rf_infer_fail(x, RF_SHAPE, "input has shape %s, expected rank 3 or 4",
                              rf_shape_text(in, text, sizeof(text)));
+    if (rf_infer_dtype(x, 0, 1u << RF_F32))
+        return RF_UNSUPPORTED;
     *out = *in;
     if (in->rank == 4)
         out->dim[2] = s->out_h;
@@ -214,51 +179,61 @@ static void run_shares(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-#define POOL                                                                                       \
-    .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .layouts = RF_ACCEPTS_NHWC,              \
-    .state_bytes = sizeof(struct state)
+/* ---- rows --------------------------------------------------------------------------------------
+ */
+
+static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
+{
+    const int rank = g->values[node->in[0]].shape.rank;
+
+    return (rank == 3 || rank == 4) && node->n_out == 1;
+}
+
+extern const struct rf_op rf_op_MaxPoolPlain, rf_op_AveragePoolPlain, rf_op_GlobalMaxPoolPlain,
+    rf_op_GlobalAveragePoolPlain;
+
+#define POOL .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .layouts = RF_ACCEPTS_NHWC
+#define WINDOW                                                                                     \
+    POOL, .fits = fits_image, .state_bytes = sizeof(struct rf_pooling), .infer = infer_window,     \
+          .run = run_window
+#define SHARE                                                                                      \
+    POOL, .max_out = 1, .state_bytes = sizeof(struct state), .infer = infer_shares,                \
+          .run = run_shares
 
 RF_OP(MaxPool) = {
-    POOL,
+    WINDOW,
     .name = "MaxPool",
-    .since = 1,
-    .prepare = prepare_max,
-    .infer = infer_window,
-    .run = run_window,
+    .max_out = 2,
+    .otherwise = &rf_op_MaxPoolPlain,
+    .prepare = rf_pooling_prepare_max,
 };
 
 RF_OP(AveragePool) = {
-    POOL,
+    WINDOW,
     .name = "AveragePool",
-    .since = 1,
-    .prepare = prepare_average,
-    .infer = infer_window,
-    .run = run_window,
+    .max_out = 1,
+    .otherwise = &rf_op_AveragePoolPlain,
+    .prepare = rf_pooling_prepare_mean,
 };
 
 RF_OP(GlobalAveragePool) = {
-    POOL,
+    SHARE,
     .name = "GlobalAveragePool",
-    .since = 1,
+    .fits = fits_image,
+    .otherwise = &rf_op_GlobalAveragePoolPlain,
     .prepare = prepare_global,
-    .infer = infer_shares,
-    .run = run_shares,
 };
 
 RF_OP(GlobalMaxPool) = {
-    POOL,
+    SHARE,
     .name = "GlobalMaxPool",
-    .since = 1,
+    .fits = fits_image,
+    .otherwise = &rf_op_GlobalMaxPoolPlain,
     .prepare = prepare_global_max,
-    .infer = infer_shares,
-    .run = run_shares,
 };
 
 RF_OP(AdaptiveAveragePool) = {
-    POOL,
+    SHARE,
     .name = "AdaptiveAveragePool",
-    .since = 1,
     .prepare = prepare_adaptive,
-    .infer = infer_shares,
-    .run = run_shares,
 };
