@@ -95,7 +95,10 @@ void rf_epilogue_run(const struct rf_epilogue *e, const struct rf_exec *x, int p
     rf_rows_fn *const run = (x->layer ? x->k->rows_counted : x->k->rows)[e->unary];
 
     if (e->residual >= 0) {
-        residual = rf_tensor_pixels(x->in[e->residual]);
+        struct rf_tensor like = *x->in[e->residual];
+
+        like.channels_last = x->out[0]->channels_last; /* its positions are the output's */
+        residual = rf_tensor_pixels(&like);
         r.residual_pitch = residual.pitch;
     }
     for (size_t at = first, end = first + count; at < end; at += r.rows) {

@@ -1,5 +1,7 @@
 #include "core/gemm.h"
 
+#include <string.h>
+
 #include "core/rectifier.h"
 
 static const struct rf_gemm_backend *const backend = &rf_gemm_openblas;
@@ -22,6 +24,16 @@ void rf_gemm_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t
                  size_t y_pitch, size_t c0, size_t c1)
 {
     backend->run(g, a, a_pitch, rows, y, y_pitch, c0, c1);
+}
+
+void rf_gemm_dense(const float *a, const float *b, float *y, size_t rows, size_t n_in, size_t n_out)
+{
+    const struct rf_gemm g = {.weights = b, .n_in = n_in, .n_out = n_out};
+
+    if (!n_in)
+        memset(y, 0, rows * n_out * sizeof(*y));
+    else if (rows && n_out)
+        rf_gemm_run(&g, a, n_in, rows, y, n_out, 0, n_out);
 }
 
 void rf_gemm_warm_up(void)

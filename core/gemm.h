@@ -31,6 +31,10 @@ float *rf_gemm_init(struct rf_prepare *p, struct rf_gemm *g, size_t n_in, size_t
 void rf_gemm_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
                  size_t y_pitch, size_t c0, size_t c1);
 
+/* y[rows][n_out] = a[rows][n_in] * b[n_in][n_out], all dense; sizes may be 0. At most INT32_MAX. */
+void rf_gemm_dense(const float *a, const float *b, float *y, size_t rows, size_t n_in,
+                   size_t n_out);
+
 /* Lets the calling thread's first product not pay for the backend's buffers. */
 void rf_gemm_warm_up(void);
 const char *rf_gemm_library(void); /* "OpenBLAS 0.3.21 SkylakeX" */
