@@ -12,6 +12,7 @@
 #define RF_PASS_MAP(X)                                                                             \
     X(IDENTITY, identity)                                                                          \
     X(FOLD_CONSTANTS, fold_constants)                                                              \
+    X(FOLD_PAD, fold_pad)                                                                          \
     X(FOLD_NORM, fold_norm)                                                                        \
     X(FUSE_RESIDUAL, fuse_residual)                                                                \
     X(FUSE_ACTIVATION, fuse_activation)
