@@ -13,6 +13,7 @@
     X(IDENTITY, identity)                                                                          \
     X(FOLD_CONSTANTS, fold_constants)                                                              \
     X(FOLD_PAD, fold_pad)                                                                          \
+    X(LINEAR, linear)                                                                              \
     X(FOLD_NORM, fold_norm)                                                                        \
     X(FUSE_RESIDUAL, fuse_residual)                                                                \
     X(FUSE_ACTIVATION, fuse_activation)
