@@ -15,6 +15,7 @@
     X(FOLD_PAD, fold_pad)                                                                          \
     X(LINEAR, linear)                                                                              \
     X(FOLD_NORM, fold_norm)                                                                        \
+    X(FIND_ACTIVATIONS, find_activations)                                                          \
     X(FUSE_RESIDUAL, fuse_residual)                                                                \
     X(FUSE_ACTIVATION, fuse_activation)
 
