@@ -89,6 +89,13 @@ static enum rf_status run_passes(struct rf_graph *g, const struct rf_model_optio
     return rc;
 }
 
+/* What passes made of nodes has variants, too. */
+static void select_variants(struct rf_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        g->nodes[i]->op = rf_select(g, g->nodes[i]);
+}
+
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
@@ -150,7 +157,11 @@ static enum rf_status optimise(struct rf_model *model, const struct rf_model_opt
     if (rc)
         return rc;
     count_parameters(model);
-    rc = run_passes(g, options, RF_PASS_FOLD_CONSTANTS + 1, RF_N_PASS, err);
+    rc = run_passes(g, options, RF_PASS_FOLD_CONSTANTS + 1, RF_PASS_FUSE_RESIDUAL, err);
+    if (rc)
+        return rc;
+    select_variants(g);
+    rc = run_passes(g, options, RF_PASS_FUSE_RESIDUAL, RF_N_PASS, err);
     if (!rc)
         rc = copy_borrowed_outputs(g, err);
     if (!rc)

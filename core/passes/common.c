@@ -13,6 +13,15 @@ struct rf_node *rf_only_reader(const struct rf_graph *g, rf_value_id id)
     return g->values[id].is_output || g->values[id].n_uses != 1 ? NULL : g->values[id].reader;
 }
 
+const void *rf_constant_in(const struct rf_graph *g, const struct rf_node *node, int i,
+                           enum rf_dtype dtype)
+{
+    const struct rf_value *const v =
+        i < node->n_in && node->in[i] != RF_NO_VALUE ? &g->values[node->in[i]] : NULL;
+
+    return v && v->dtype == dtype ? v->constant : NULL;
+}
+
 enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
                          struct rf_error *err)
 {
@@ -29,4 +38,12 @@ enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_nod
         if (next->in[k] != RF_NO_VALUE && g->values[next->in[k]].reader == next)
             g->values[next->in[k]].reader = node;
     return RF_OK;
+}
+
+void rf_turn_into(struct rf_node *node, const char *op_type, int n_in)
+{
+    rf_node_become(node, op_type);
+    node->n_in = n_in;
+    node->attrs = NULL;
+    node->path = node->op->label ? node->op->label : node->op->name;
 }

@@ -2,6 +2,28 @@
 #include "core/op.h"
 #include "core/passes/passes.h"
 
+/* One parameter a channel: of dimension 1, while a row-major value may have its channels last. */
+static bool is_per_channel(const struct rf_graph *g, const struct rf_node *activation)
+{
+    for (int k = 1; k < activation->n_in; k++)
+        if (activation->in[k] != RF_NO_VALUE && rf_numel(&g->values[activation->in[k]].shape) != 1)
+            return true;
+    return false;
+}
+
+static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
+                     const struct rf_node *next)
+{
+    const struct rf_value *const out = &g->values[node->out[0]];
+
+    if (node->removed || node->known || !(node->op->flags & RF_OP_EPILOGUE) || node->activation ||
+        !next || !next->op->activation || next->in[0] != node->out[0])
+        return false;
+    return out->dtype == RF_F32 && out->shape.rank >= 0 &&
+           !((node->op->flags & RF_OP_CHANNELS_LAST) && out->shape.rank != 2 &&
+             is_per_channel(g, next));
+}
+
 enum rf_status rf_pass_fuse_activation(struct rf_graph *g, struct rf_error *err)
 {
     enum rf_status rc = RF_OK;
@@ -10,8 +32,7 @@ enum rf_status rf_pass_fuse_activation(struct rf_graph *g, struct rf_error *err)
         struct rf_node *const node = g->nodes[i];
         struct rf_node *const next = rf_only_reader(g, node->out[0]);
 
-        if (node->removed || !(node->op->flags & RF_OP_EPILOGUE) || node->activation || !next ||
-            !next->op->activation || next->in[0] != node->out[0])
+        if (!can_fuse(g, node, next))
             continue;
         node->activation = next;
         rc = rf_absorb(g, node, next, err);

@@ -18,7 +18,7 @@ static enum rf_status fuse(struct rf_graph *g, struct rf_node *node, struct rf_n
 static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
                      const struct rf_node *add)
 {
-    if (node->removed || !(node->op->flags & RF_OP_RESIDUAL) || node->activation ||
+    if (node->removed || node->known || !(node->op->flags & RF_OP_RESIDUAL) || node->activation ||
         node->residual >= 0 || !add || !rf_node_is(add, "Add") || add->activation)
         return false;
     const struct rf_value *const other = &g->values[add->in[add->in[0] == node->out[0]]];

@@ -7,11 +7,15 @@
 
 #include "core/graph.h"
 
-/* In this order. The first two need no shapes; the others know those of all values. */
+/* In this order. The first two need no shapes; the others know those of all values. The last two
+ * look at the variant of each operator that will run. */
 #define RF_PASS_MAP(X)                                                                             \
     X(IDENTITY, identity)                                                                          \
     X(FOLD_CONSTANTS, fold_constants)                                                              \
+    X(FOLD_PAD, fold_pad)                                                                          \
+    X(LINEAR, linear)                                                                              \
     X(FOLD_NORM, fold_norm)                                                                        \
+    X(FIND_ACTIVATIONS, find_activations)                                                          \
     X(FUSE_RESIDUAL, fuse_residual)                                                                \
     X(FUSE_ACTIVATION, fuse_activation)
 
@@ -42,5 +46,10 @@ struct rf_node *rf_only_reader(const struct rf_graph *g, rf_value_id id);
 enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
                          struct rf_error *err) RF_CHECKED;
 bool rf_node_is(const struct rf_node *node, const char *op_type);
+/* Elements of input i where it is a constant of this type, else NULL. */
+const void *rf_constant_in(const struct rf_graph *g, const struct rf_node *node, int i,
+                           enum rf_dtype dtype);
+/* Makes it an operator of the first `n_in` inputs without attributes. */
+void rf_turn_into(struct rf_node *node, const char *op_type, int n_in);
 
 #endif
