@@ -73,11 +73,11 @@ def difference(got, want):
 
 
 def infer(binary, case, out):
-    command = [str(binary), "infer", str(case["folder"] / "model.onnx"), "-o", out]
-    command += [f"{name}={case['folder'] / file}" for name, file in case["inputs"]]
+    command = [str(binary.resolve()), "infer", "model.onnx", "-o", out]
+    command += [f"{name}={file}" for name, file in case["inputs"]]
     env = {k: v for k, v in os.environ.items() if not k.startswith("RECTIFIER_")}
-    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=TIMEOUT)
+    return subprocess.run(command, cwd=case["folder"], env=env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT)
 
 
 def check_outputs(case, out):
@@ -98,7 +98,7 @@ def check(binary, case, reason):
             done = infer(binary, case, out)
         except subprocess.TimeoutExpired:
             return f"no end after {TIMEOUT} s"
-        said = done.stderr.decode("utf-8", "replace").strip().replace(f"{case['folder']}/", "")
+        said = done.stderr.decode("utf-8", "replace").strip()
         if reason is None:
             return f"exit code {done.returncode}: {said}" if done.returncode else check_outputs(case, out)
         if done.returncode == 0:
