@@ -193,6 +193,12 @@ zoo: deps zoo-deps ## torchvision's networks against PyTorch (half an hour)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
 
+conformance-deps: | deps
+	$(Q)deploy/packages.sh $(CONFORMANCE_PACKAGES)
+zoo-deps: | deps
+	$(Q)deploy/packages.sh $(ZOO_PACKAGES)
+.PHONY: conformance zoo conformance-deps zoo-deps
+
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .
 
@@ -220,12 +226,8 @@ test-deps: | deps
 	$(Q)deploy/packages.sh $(TEST_PACKAGES)
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
-conformance-deps: | deps
-	$(Q)deploy/packages.sh $(CONFORMANCE_PACKAGES)
-zoo-deps: | deps
-	$(Q)deploy/packages.sh $(ZOO_PACKAGES)
 
-.PHONY: all run test tests campaign conformance zoo conformance-deps zoo-deps lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.PHONY: all run test tests campaign lint format asan tsan image install clean help deps test-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
