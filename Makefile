@@ -18,6 +18,8 @@ empty    :=
 PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
+CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
+ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
 
 # ---- compiler -----------------------------------------------------------------------------------
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
@@ -187,6 +189,35 @@ asan: deps test-deps ## the tests under AddressSanitizer and UndefinedBehaviorSa
 tsan: deps test-deps ## the tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
 
+# Models come from Debian's packages, hence Debian's Python; the oracle of newer opsets from npm.
+CASES  := build/conformance
+ORACLE := build/oracle/node_modules
+DEBIAN_PYTHON := /usr/bin/python3
+
+conformance: deps conformance-deps ## ONNX's own node cases, and newer opsets against onnxruntime
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(CASES)/onnx/cases.json $(CASES)/newer/cases.json
+	$(Q)$(DEBIAN_PYTHON) tests/conformance/run.py $(B)
+
+$(CASES)/onnx/cases.json: $(addprefix tests/conformance/,generate.py suite.py)
+	@echo "  GEN   $@"; mkdir -p $(@D)
+	$(Q)$(DEBIAN_PYTHON) $< $(@D)
+$(CASES)/newer/cases.json: $(addprefix tests/conformance/,newer.py newer_cases.py newer_graphs.py suite.py oracle.mjs) | $(ORACLE)
+	@echo "  GEN   $@"; mkdir -p $(@D)
+	$(Q)$(DEBIAN_PYTHON) $< $(@D) $(ORACLE)
+$(ORACLE):
+	@echo "  NPM   $@"
+	$(Q)npm install --silent --ignore-scripts --no-audit --no-fund --prefix $(@D) onnxruntime-node@1.23.2
+
+zoo: deps zoo-deps ## torchvision's networks against PyTorch (half an hour)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
+
+conformance-deps: | deps
+	$(Q)deploy/packages.sh $(CONFORMANCE_PACKAGES)
+zoo-deps: | deps
+	$(Q)deploy/packages.sh $(ZOO_PACKAGES)
+.PHONY: conformance zoo conformance-deps zoo-deps
+
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .
 
@@ -204,7 +235,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installs what is missing of the packages named, where that is possible.
 deps:

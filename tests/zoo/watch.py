@@ -1,0 +1,65 @@
+"""Counts what PyTorch's activations do, in order of execution, whether modules or functions call them."""
+
+import contextlib
+
+import torch
+import torch.nn.functional as F
+
+# name in torch.nn.functional -> (type in the engine's activity report, thresholds at which a count changes)
+WATCHED = {
+    "relu": ("Relu", (0.0,)),
+    "relu6": ("Clip", (0.0,)),
+    "hardtanh": ("Clip", (0.0,)),
+    "leaky_relu": ("LeakyRelu", (0.0,)),
+    "hardswish": ("HardSwish", (0.0, -3.0)),
+    "silu": ("Silu", (0.0,)),
+    "gelu": ("Gelu", (0.0,)),
+    "mish": ("Mish", (0.0,)),
+}
+NEAR = 1e-5  # of the layer's largest pre-activation: another order of summation may count these differently
+
+
+def record(kind, thresholds, before, after):
+    reach = NEAR * float(before.abs().max())
+    near = sum(int(((before - t).abs() <= reach).sum()) for t in thresholds)
+    return {"type": kind, "values": after.numel(), "zeros": int((after == 0).sum()),
+            "inactive": int((before <= 0).sum()), "near": near}
+
+
+@contextlib.contextmanager
+def watching():
+    """Yields the list that fills with one record a call."""
+    records, originals = [], {}
+
+    def watched(function, kind, thresholds):
+        def call(x, *args, **kwargs):
+            before = x.clone()  # the call may work in place
+            with paused(originals):  # some of these call each other
+                after = function(x, *args, **kwargs)
+            records.append(record(kind, thresholds, before, after))
+            return after
+        return call
+
+    replacements = {}
+    for name, (kind, thresholds) in WATCHED.items():
+        originals[name] = getattr(F, name)
+        replacements[name] = watched(originals[name], kind, thresholds)
+
+    @contextlib.contextmanager
+    def paused(functions):
+        for name, function in functions.items():
+            setattr(F, name, function)
+        try:
+            yield
+        finally:
+            for name, function in replacements.items():
+                setattr(F, name, function)
+
+    with torch.no_grad():
+        for name, function in replacements.items():
+            setattr(F, name, function)
+        try:
+            yield records
+        finally:
+            for name, function in originals.items():
+                setattr(F, name, function)
