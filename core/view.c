@@ -176,11 +176,61 @@ static void copy_run(void *to, int64_t to_step, const void *from, int64_t from_s
     }
 }
 
+static bool is_apart(const struct rf_walk *w)
+{
+    return llabs(w->step[1]) > 1;
+}
+
+/*
+ * Runs along one outer dimension of the walk, in a loop of their own. Elements that are apart are
+ * copied in pieces so small that their cache lines are still there for the next run.
+ */
+#define PIECE 8
+
+static void copy_runs(const struct rf_walk *w, int64_t runs, const int64_t *step)
+{
+    const int64_t size = (int64_t)w->size[0];
+    const int64_t piece = runs > 1 && is_apart(w) ? PIECE : w->n;
+
+    for (int64_t at = 0; at < w->n; at += piece) {
+        char *to = w->data[0] + at * w->step[0] * size;
+        const char *from = w->data[1] + at * w->step[1] * size;
+        const int64_t n = w->n - at < piece ? w->n - at : piece;
+
+        for (int64_t i = 0; i < runs; i++) {
+            copy_run(to, w->step[0], from, w->step[1], n, (size_t)size);
+            to += step[0] * size;
+            from += step[1] * size;
+        }
+    }
+}
+
+/* The last outer dimension; or, where elements are apart, the one along which `from` is densest. */
+static int run_dimension(const struct rf_walk *w)
+{
+    int best = w->rank - 1;
+
+    for (int i = best - 1; i >= 0 && is_apart(w); i--)
+        if (llabs(w->outer[1][i]) < llabs(w->outer[1][best]))
+            best = i;
+    return best;
+}
+
 void rf_view_copy(const struct rf_view *to, const struct rf_view *from)
 {
     const struct rf_view *const views[] = {to, from};
+    int64_t runs = 1, step[2] = {0, 0};
     struct rf_walk w;
 
-    for (rf_walk_begin(&w, views, 2); w.n; rf_walk_next(&w))
-        copy_run(w.data[0], w.step[0], w.data[1], w.step[1], w.n, to->size);
+    rf_walk_begin(&w, views, 2);
+    if (w.rank) {
+        const int d = run_dimension(&w);
+
+        runs = w.dim[d];
+        for (int k = 0; k < 2; k++)
+            step[k] = w.outer[k][d];
+        w.dim[d] = 1; /* the walk itself stays where it is */
+    }
+    for (; w.n; rf_walk_next(&w))
+        copy_runs(&w, runs, step);
 }
