@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model.h"
 #include "core/passes/passes.h"
 #include "tests/support/net.h"
 
@@ -155,9 +156,9 @@ static void check_output(enum way way, const struct spec *s, int k, const struct
             want = element(s->dtype, index);
         }
         memcpy(&got, (const char *)t->data + (size_t)i * size, size);
-        ck_assert_msg(got == want, "way %d dtype %s shape %s y%d[%ld]: %lx %lx", way,
-                      rf_dtype_name(s->dtype), rf_shape_text(&s->shape, a, sizeof(a)), k, (long)i,
-                      (long)got, (long)want);
+        ck_assert_msg(got == want, "way %d, %s of %s: y%d[%lld] is %llx, expected %llx", (int)way,
+                      rf_dtype_name(s->dtype), rf_shape_text(&s->shape, a, sizeof(a)), k,
+                      (long long)i, (unsigned long long)got, (unsigned long long)want);
     }
 }
 
@@ -247,6 +248,47 @@ START_TEST(transpose)
         s.source = from_transpose;
         check(&s);
     }
+}
+END_TEST
+
+static rf_value_id one_pixel_pool(struct rf_graph *g, rf_value_id x)
+{
+    struct rf_node *node;
+    const rf_value_id y = test_op(g, "MaxPool", "pool", &x, 1, &node);
+
+    test_ints(g, node, "kernel_shape", (const int64_t[]){1, 1}, 2);
+    return y;
+}
+
+/* To N,H,W,C and back, as around a LayerNormalization: converted at the ends of the network only.
+ */
+START_TEST(transposed_images_need_no_conversion)
+{
+    struct rf_graph *const g = test_graph();
+    const struct rf_shape shape = SHAPE(2, 5, 3, 4);
+    rf_value_id y = one_pixel_pool(g, test_input(g, shape));
+    struct rf_node *node;
+    struct rf_session *session;
+    int conversions = 0;
+    float x[120], *out;
+
+    y = test_op(g, "Transpose", "down", &y, 1, &node);
+    test_ints(g, node, "perm", (const int64_t[]){0, 2, 3, 1}, 4);
+    y = test_op(g, "Transpose", "up", &y, 1, &node);
+    test_ints(g, node, "perm", (const int64_t[]){0, 3, 1, 2}, 4);
+    y = one_pixel_pool(g, y);
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    struct rf_model *const model = test_model(g, NULL);
+    for (size_t i = 0; i < model->graph->n_nodes; i++)
+        conversions += !strncmp(model->graph->nodes[i]->op->name, "rectifier.To", 12);
+    ck_assert_int_eq(conversions, 2);
+    fill(RF_F32, x, 120);
+    ck_assert_int_eq(rf_session_new(&session, model, NULL, NULL), RF_OK);
+    test_run(session, &shape, x, true, &out, NULL, 1);
+    ck_assert_mem_eq(x, out, sizeof(x));
+    free(out);
+    rf_session_free(session);
+    rf_model_unref(model);
 }
 END_TEST
 
@@ -690,6 +732,7 @@ int main(void)
     suite_add_tcase(suite, tc);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, transpose);
+    tcase_add_test(tc, transposed_images_need_no_conversion);
     tcase_add_test(tc, slice);
     tcase_add_test(tc, gather);
     tcase_add_test(tc, gather_by_indices_of_any_rank);
