@@ -193,14 +193,17 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     rf_resize_measure(s, in, &r, axes);
     *out = *in;
     x->out[0]->dtype = RF_F32;
+    x->cost = 8;
     for (int d = 0; d < in->rank; d++) {
         out->dim[d] = axes[d].out;
         if (axes[d].out < 0 || (axes[d].out > 0 && axes[d].in < 1) || axes[d].in > INT32_MAX)
             return rf_infer_fail(x, RF_SHAPE, "cannot resize dimension %d of input %s", d,
                                  rf_shape_text(in, text, sizeof(text)));
         x->scratch += (size_t)axes[d].out * sizeof(struct rf_resize_tap);
-        x->cost = rf_cost(x->cost ? x->cost : 8, axes[d].out);
+        x->cost = rf_cost(x->cost, axes[d].out);
     }
+    if (x->cost == 0) /* an empty output */
+        x->scratch = 0;
     x->algorithm = s->linear ? "linear" : "nearest";
     return RF_OK;
 }
@@ -281,6 +284,8 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     struct rf_resize_request r;
 
     (void)part, (void)n_parts;
+    if (rf_numel(&x->out[0]->shape) == 0)
+        return;
     rf_resize_load(s, x->in, &r);
     rf_resize_measure(s, &x->in[0]->shape, &r, axes);
     for (int i = 0; i < in.rank; i++) {
@@ -295,8 +300,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
         p.out[i] = axes[d].out;
         taps += axes[d].out;
     }
-    if (rf_numel(&x->out[0]->shape) > 0)
-        run_rows(&p, 0, (float *)out.data, (const float *)in.data);
+    run_rows(&p, 0, (float *)out.data, (const float *)in.data);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------
