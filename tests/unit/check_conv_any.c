@@ -115,6 +115,50 @@ START_TEST(convolutions)
 }
 END_TEST
 
+/* Relu(Conv + residual), in parts and with weights of any origin, is the same. */
+START_TEST(origins_agree)
+{
+    static const int64_t pads[] = {1, 1, 1, 1};
+    const int64_t groups = _i == 0 ? 1 : _i == 1 ? 4 : 48;
+    const struct rf_shape image = SHAPE(2, 48, 40, 40), weight = SHAPE(48, 48 / groups, 3, 3);
+    uint64_t seed = 8000 + (uint64_t)_i;
+    float *const x = random_floats(&seed, &image), *const w = random_floats(&seed, &weight);
+    float *const b = random_floats(&seed, &SHAPE(48)), *const r = random_floats(&seed, &image);
+    struct rf_shape shape;
+    struct rf_pool *pool;
+    void *out[4];
+
+    ck_assert_int_eq(rf_pool_new(&pool, 3, NULL), RF_OK);
+    for (int k = 0; k < 4; k++) { /* bit 0: a free weight, 1: a free bias */
+        struct operands o = operands_of(22);
+
+        o.pool = k ? pool : NULL;
+        add_operand(&o, RF_F32, image, x, false);
+        add_operand(&o, RF_F32, weight, w, !(k & 1));
+        add_operand(&o, RF_F32, SHAPE(48), b, !(k >> 1));
+        add_operand(&o, RF_F32, image, r, false);
+        struct rf_node *node;
+        const rf_value_id y = test_op(o.g, "Conv", "conv", o.id, 3, &node);
+        const rf_value_id sum = test_op(o.g, "Add", "sum", (rf_value_id[]){y, o.id[3]}, 2, NULL);
+
+        test_ints(o.g, node, "pads", pads, 4);
+        test_int(o.g, node, "group", groups);
+        ck_assert_int_eq(rf_graph_output(o.g, test_op(o.g, "Relu", "relu", &sum, 1, NULL), NULL),
+                         RF_OK);
+        run_operands(&o, 0, &out[k], &shape, 1);
+        ck_assert(rf_shape_equal(&shape, &image));
+        ck_assert_double_le(test_error(out[k], out[0], (size_t)rf_numel(&shape)), 1e-6);
+    }
+    for (int k = 0; k < 4; k++)
+        free(out[k]);
+    rf_pool_free(pool);
+    free(x);
+    free(w);
+    free(b);
+    free(r);
+}
+END_TEST
+
 /* ---- ConvTranspose -----------------------------------------------------------------------------
  */
 
@@ -364,12 +408,13 @@ int main(void)
     suite_add_tcase(suite, tc);
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, convolutions, 0, 2 * RF_N_ISA);
+    tcase_add_loop_test(tc, origins_agree, 0, 3);
     tcase_add_loop_test(tc, transposed_convolutions, 0, 4);
     tcase_add_loop_test(tc, bad_attributes, 0, (int)(sizeof(bad) / sizeof(*bad)));
     tcase_add_test(tc, bad_operands);
     tcase_add_test(tc, auto_pad_is_one_of_four_and_alone);
     tcase_add_test(tc, other_dtypes_are_named);
-    srunner_run_all(runner, CK_ENV);
+    srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
 
     srunner_free(runner);

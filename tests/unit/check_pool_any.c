@@ -295,7 +295,7 @@ int main(void)
     tcase_add_test(tc, nan_wins);
     tcase_add_loop_test(tc, bad_attributes, 0, (int)(sizeof(bad) / sizeof(*bad)));
     tcase_add_test(tc, bad_inputs);
-    srunner_run_all(runner, CK_ENV);
+    srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
 
     srunner_free(runner);

@@ -16,6 +16,7 @@
 
 struct operands {
     struct rf_graph *g;
+    struct rf_pool *pool; /* that runs it, or NULL */
     rf_value_id id[MAX_OPERANDS];
     int n;       /* operands */
     size_t n_in; /* of them inputs */
@@ -97,7 +98,7 @@ static inline void run_operands(struct operands *o, uint32_t passes_off, void **
     struct rf_tensor results[2];
     struct rf_model *const model = test_model(o->g, &options);
 
-    ck_assert_int_eq(rf_session_new(&session, model, NULL, &err), RF_OK);
+    ck_assert_int_eq(rf_session_new(&session, model, o->pool, &err), RF_OK);
     ck_assert_msg(rf_session_prepare(session, o->shapes, (const void *const *)o->data, o->n_in,
                                      &err) == RF_OK,
                   "%s", err.text);
