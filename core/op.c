@@ -71,6 +71,14 @@ const int64_t *rf_attr_ints(struct rf_prepare *p, const char *name, size_t *n, i
     return a->as.ints;
 }
 
+const float *rf_attr_floats(struct rf_prepare *p, const char *name, size_t *n)
+{
+    const struct rf_attr *const a = find(p, name, RF_ATTR_FLOATS);
+
+    *n = a ? a->n : 0;
+    return a ? a->as.floats : NULL;
+}
+
 const struct rf_value *rf_attr_tensor(struct rf_prepare *p, const char *name)
 {
     const struct rf_attr *const a = find(p, name, RF_ATTR_TENSOR);

@@ -39,6 +39,8 @@ const char *rf_attr_string(struct rf_prepare *p, const char *name, const char *f
 /* NULL and *n = 0 when absent; each element lies in [lo, hi] or it is an error. */
 const int64_t *rf_attr_ints(struct rf_prepare *p, const char *name, size_t *n, int64_t lo,
                             int64_t hi);
+/* The same of FLOATS, of any value. */
+const float *rf_attr_floats(struct rf_prepare *p, const char *name, size_t *n);
 /* rf_attr_int that must lie in [lo, hi]. */
 int64_t rf_attr_int_in(struct rf_prepare *p, const char *name, int64_t fallback, int64_t lo,
                        int64_t hi);
