@@ -136,7 +136,7 @@ static enum rf_status make_room(struct rf_inference *x, struct rf_infer *wish, i
 static enum rf_status compute(struct rf_inference *x, const struct rf_node *node,
                               struct rf_infer *wish)
 {
-    const struct rf_tensor *out[RF_MAX_OUT];
+    const struct rf_tensor *out[RF_MAX_OUT] = {NULL};
 
     for (int k = 0; k < node->n_in && !(node->op->flags & RF_OP_SHAPES); k++)
         if (wish->in[k] && !wish->in[k]->data && rf_numel(&wish->in[k]->shape) > 0)
