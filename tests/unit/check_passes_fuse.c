@@ -41,7 +41,8 @@ static struct rf_graph *fused(int form)
 {
     struct rf_graph *const g = test_graph();
     uint64_t seed = (uint64_t)form;
-    const rf_value_id x = test_input(g, has_rows(form) ? SHAPE(-1, 5, 4) : SHAPE(-1, 4, 3, 5));
+    const int64_t batch = form == RESIDUAL_IS_INPUT || form == ADD_RELU ? 2 : -1;
+    const rf_value_id x = test_input(g, has_rows(form) ? SHAPE(-1, 5, 4) : SHAPE(batch, 4, 3, 5));
     const rf_value_id y = op1(g, "Tanh", x);
     rf_value_id z;
 
