@@ -6,7 +6,9 @@
 
 bool rf_near(double a, double b)
 {
-    return fabs(a - b) <= 5e-4 * fabs(b); /* 2^-11 = 4.9e-4 */
+    const bool fits = b * 1024 == floor(b * 1024); /* 1, 3, 0.5: FP16 does not round them */
+
+    return fabs(a - b) <= (fits ? 1e-6 : 5e-4) * fabs(b); /* 2^-11 = 4.9e-4 */
 }
 
 bool rf_number(const struct rf_graph *g, rf_value_id id, double *number)

@@ -18,7 +18,7 @@ struct rf_product {
     int n_nodes;
 };
 
-/* Equal but for the rounding to FP16. */
+/* `a` is `b`, perhaps rounded to FP16. */
 bool rf_near(double a, double b);
 /* The number that `id` is. */
 bool rf_number(const struct rf_graph *g, rf_value_id id, double *number);

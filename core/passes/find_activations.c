@@ -135,11 +135,11 @@ static const char *find(const struct rf_graph *g, const struct rf_product *p, rf
     return NULL;
 }
 
-/* Numbers have broadcast to nothing larger than x. */
+/* Numbers of higher rank would have made more of x than x is. */
 static bool is_like(const struct rf_value *y, const struct rf_value *x)
 {
     return y->dtype == RF_F32 && x->dtype == RF_F32 && y->shape.rank >= 0 &&
-           rf_shape_equal(&x->shape, &y->shape) && x->open == y->open;
+           y->shape.rank == x->shape.rank;
 }
 
 enum rf_status rf_pass_find_activations(struct rf_graph *g, struct rf_error *err)

@@ -15,17 +15,27 @@ static enum rf_status fuse(struct rf_graph *g, struct rf_node *node, struct rf_n
     return rf_absorb(g, node, add, err);
 }
 
+/* With any sizes; those that an input leaves open are not in its shape. */
+static bool same_shape(const struct rf_value *a, const struct rf_value *b)
+{
+    bool same = a->shape.rank >= 0 && a->shape.rank == b->shape.rank && a->open == b->open;
+
+    for (int k = 0; same && k < a->shape.rank; k++)
+        same = a->shape.dim[k] == b->shape.dim[k] || b->shape.dim[k] < 0;
+    return same;
+}
+
 static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
                      const struct rf_node *add)
 {
     if (node->removed || node->known || !(node->op->flags & RF_OP_RESIDUAL) || node->activation ||
         node->residual >= 0 || !add || !rf_node_is(add, "Add") || add->activation)
         return false;
+    const struct rf_value *const own = &g->values[node->out[0]];
     const struct rf_value *const other = &g->values[add->in[add->in[0] == node->out[0]]];
-    const struct rf_value *const out = &g->values[add->out[0]];
 
-    return !other->known && other->dtype == RF_F32 && other->open == out->open &&
-           out->shape.rank >= 0 && rf_shape_equal(&other->shape, &out->shape);
+    return !other->known && other->dtype == RF_F32 && same_shape(own, other) &&
+           same_shape(own, &g->values[add->out[0]]);
 }
 
 /* From the back: of two branches that meet in an Add, the later one is computed last. */

@@ -232,7 +232,7 @@ static rf_value_id mislead(struct rf_graph *g, rf_value_id x, int form)
     case WRONG_SIXTH:
         return over(g, mul(g, x, clip(g, plus(g, x, 3), 0, 6)), 5);
     case WRONG_HALF:
-        return scaled(g, mul(g, x, erf_part(g, x, true)), 0.51f);
+        return scaled(g, mul(g, x, erf_part(g, x, true)), 0.5002f);
     case WRONG_ROOT:
         return scaled(g, mul(g, x, plus(g, op1(g, "Erf", over(g, x, 1.5f)), 1)), 0.5f);
     case WRONG_ONE:

@@ -41,7 +41,8 @@ static struct rf_graph *fused(int form)
 {
     struct rf_graph *const g = test_graph();
     uint64_t seed = (uint64_t)form;
-    const rf_value_id x = test_input(g, has_rows(form) ? SHAPE(-1, 5, 4) : SHAPE(-1, 4, 3, 5));
+    const int64_t batch = form == ADD_RELU ? 2 : -1;
+    const rf_value_id x = test_input(g, has_rows(form) ? SHAPE(-1, 5, 4) : SHAPE(batch, 4, 3, 5));
     const rf_value_id y = op1(g, "Tanh", x);
     rf_value_id z;
 
@@ -117,6 +118,7 @@ enum {
     TERM_IS_AN_OUTPUT,
     OTHER_BATCH,
     BROADCASTS,
+    IS_BROADCAST,
     BEHIND_ACTIVATION,
     SLOPE_A_ROW,
     COMPUTED_BEFORE,
@@ -156,6 +158,9 @@ static struct rf_graph *misleading(int form)
     }
     case BROADCASTS:
         output(g, op2(g, "Add", conv(g, &seed, x), op1(g, "GlobalMaxPool", x)));
+        break;
+    case IS_BROADCAST:
+        output(g, op2(g, "Add", conv(g, &seed, op1(g, "GlobalMaxPool", x)), x));
         break;
     case BEHIND_ACTIVATION:
         output(g, op2(g, "Mul", x, op1(g, "Relu", op1(g, "Tanh", conv(g, &seed, x)))));
