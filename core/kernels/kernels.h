@@ -28,6 +28,13 @@ enum rf_unary {
     RF_N_UNARY
 };
 
+enum rf_binary {
+#define BINARY(op, ...) RF_BINARY_##op,
+#include "core/ops/binary.def"
+#undef BINARY
+    RF_N_BINARY
+};
+
 /*
  * What an epilogue or an activation works on: `rows` positions of `channels` values each,
  *     v = x * scale[c] + bias[c] + residual,   y = f(v, a[c], b[c]).
@@ -57,6 +64,10 @@ struct rf_rows {
 
 typedef void rf_rows_fn(const struct rf_rows *r);
 
+/* to[i] = a[i] op b[i]; where a step is false, a[0] or b[0] serves for all. `to` may be a or b. */
+typedef void rf_binary_fn(float *to, const float *a, bool a_step, const float *b, bool b_step,
+                          size_t n);
+
 enum rf_isa { RF_ISA_BASE, RF_ISA_AVX2, RF_ISA_AVX512, RF_N_ISA };
 
 /* One const table per instruction set; never mutated. */
@@ -64,6 +75,7 @@ struct rf_kernels {
     const char *isa;
     rf_rows_fn *rows[RF_N_UNARY];
     rf_rows_fn *rows_counted[RF_N_UNARY];
+    rf_binary_fn *binary[RF_N_BINARY];
 
     /* counts[c] += rows in which bit c is set; any[w] |= every row's word w. `groups` words a row,
      * `pitch` words between rows. */

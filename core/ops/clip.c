@@ -1,6 +1,11 @@
-/* Clip: y = min(max(x, lo), hi). Limits are attributes until opset 10, scalar inputs from 11 on. */
+/*
+ * Clip: y = min(max(x, low), high). Limits are attributes until opset 10, scalar inputs from 11 on.
+ * FP32 with constant limits is an activation; the plain row takes limits of a run, and whole
+ * numbers.
+ */
 #include <math.h>
 
+#include "core/broadcast.h"
 #include "core/epilogue.h"
 
 static enum rf_status finish(struct rf_prepare *p, struct rf_epilogue *e, float lo, float hi)
@@ -50,6 +55,13 @@ static enum rf_status prepare(struct rf_prepare *p, void *state)
     return p->node->op->activation(p, e);
 }
 
+static enum rf_status infer(const void *state, struct rf_infer *x)
+{
+    const enum rf_status rc = rf_infer_dtype(x, 0, 1u << RF_F32);
+
+    return rc ? rc : rf_epilogue_only_infer(state, x);
+}
+
 RF_OP(Clip6) = {
     .name = "Clip",
     .since = 6,
@@ -62,10 +74,115 @@ RF_OP(Clip6) = {
     .kind = RF_KIND_CLIP,
     .state_bytes = sizeof(struct rf_epilogue),
     .prepare = prepare,
-    .infer = rf_epilogue_only_infer,
+    .infer = infer,
     .run = rf_epilogue_only_run,
     .activation = by_attribute,
 };
+
+/* ---- any limits and dtypes ---------------------------------------------------------------------
+ */
+
+#define WHOLE                                                                                      \
+    (1u << RF_I8 | 1u << RF_I16 | 1u << RF_I32 | 1u << RF_I64 | 1u << RF_U8 | 1u << RF_U16 |       \
+     1u << RF_U32 | 1u << RF_U64)
+
+static enum rf_status prepare_plain(struct rf_prepare *p, void *state)
+{
+    int *const n_in = state;
+
+    *n_in = p->node->n_in;
+    return p->status;
+}
+
+static enum rf_status infer_plain(const void *state, struct rf_infer *x)
+{
+    enum rf_status rc = rf_broadcast_dtypes(x, 0, 1u << RF_F32 | WHOLE);
+    char text[RF_SHAPE_TEXT];
+
+    for (int i = 1; i < x->node->n_in && !rc; i++)
+        if (x->in[i] && rf_numel(&x->in[i]->shape) != 1)
+            rc = rf_infer_fail(x, RF_SHAPE, "%s has shape %s, expected one element",
+                               i == 1 ? "min" : "max",
+                               rf_shape_text(&x->in[i]->shape, text, sizeof(text)));
+    x->cost = rf_cost(rf_numel(&x->in[0]->shape), 8);
+    x->max_parts = (size_t)rf_numel(&x->in[0]->shape) / 4096 + 1;
+    x->algorithm = "plain";
+    return rc ? rc : rf_infer_same(state, x);
+}
+
+static void run_floats(const struct rf_exec *x, const float *lo, const float *hi, int part,
+                       int n_parts)
+{
+    struct rf_epilogue e = {.unary = RF_UNARY_Clip, .residual = -1};
+    struct rf_exec inner = *x;
+
+    rf_epilogue_scalars(&e, lo ? *lo : -INFINITY, hi ? *hi : INFINITY);
+    inner.state = &e;
+    rf_epilogue_only_run(&inner, part, n_parts);
+}
+
+#define CASE(dtype, T)                                                                             \
+    case dtype:                                                                                    \
+        for (size_t i = first; i < last; i++) {                                                    \
+            T v = ((const T *)x->in[0]->data)[i];                                                  \
+            v = lo && v < *(const T *)lo ? *(const T *)lo : v;                                     \
+            v = hi && v > *(const T *)hi ? *(const T *)hi : v;                                     \
+            ((T *)x->out[0]->data)[i] = v;                                                         \
+        }                                                                                          \
+        break;
+
+static void run_whole(const struct rf_exec *x, const void *lo, const void *hi, size_t first,
+                      size_t last)
+{
+    switch ((int)x->in[0]->dtype) {
+        CASE(RF_I8, int8_t)
+        CASE(RF_I16, int16_t)
+        CASE(RF_I32, int32_t)
+        CASE(RF_I64, int64_t)
+        CASE(RF_U8, uint8_t)
+        CASE(RF_U16, uint16_t)
+        CASE(RF_U32, uint32_t)
+        CASE(RF_U64, uint64_t)
+    }
+}
+
+static void run_plain(const struct rf_exec *x, int part, int n_parts)
+{
+    const int n_in = *(const int *)x->state;
+    const void *const lo = n_in > 1 && x->in[1] ? x->in[1]->data : NULL;
+    const void *const hi = n_in > 2 && x->in[2] ? x->in[2]->data : NULL;
+    size_t first, last;
+
+    if (x->in[0]->dtype == RF_F32) {
+        run_floats(x, lo, hi, part, n_parts);
+        return;
+    }
+    rf_part_range((size_t)rf_numel(&x->in[0]->shape), part, n_parts, &first, &last);
+    run_whole(x, lo, hi, first, last);
+}
+
+static const struct rf_op plain = {
+    .name = "Clip",
+    .since = RF_NO_OPSET,
+    .min_in = 1,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = RF_OP_INPLACE,
+    .layouts = RF_ACCEPTS_ANY,
+    .state_bytes = sizeof(int),
+    .prepare = prepare_plain,
+    .infer = infer_plain,
+    .run = run_plain,
+};
+
+static bool fits(const struct rf_graph *g, const struct rf_node *node)
+{
+    for (int i = 1; i < node->n_in; i++)
+        if (node->in[i] != RF_NO_VALUE && !g->values[node->in[i]].constant)
+            return false;
+    return g->values[node->in[0]].dtype == RF_F32 && g->values[node->in[0]].shape.rank >= 0;
+}
 
 RF_OP(Clip11) = {
     .name = "Clip",
@@ -79,8 +196,10 @@ RF_OP(Clip11) = {
     .const_in = 1u << 1 | 1u << 2,
     .kind = RF_KIND_CLIP,
     .state_bytes = sizeof(struct rf_epilogue),
+    .fits = fits,
+    .otherwise = &plain,
     .prepare = prepare,
-    .infer = rf_epilogue_only_infer,
+    .infer = infer,
     .run = rf_epilogue_only_run,
     .activation = by_input,
 };

@@ -158,6 +158,12 @@ RF_INLINE vf v_max_nan(vf x, vf y)
     return v_sel(v_eq(y, y), larger, y);
 }
 
+/* The smaller; NaN where either is. */
+RF_INLINE vf v_min_nan(vf x, vf y)
+{
+    return v_sel(v_eq(y, y), v_min(x, y), y);
+}
+
 RF_INLINE vf v_clamp(vf x, vf low, vf high)
 {
     return v_min(v_max(x, low), high);

@@ -22,6 +22,12 @@ const struct rf_kernels RF_K(rf_kernels) = {
 #include "core/ops/unary.def"
 #undef UNARY
         },
+    .binary =
+        {
+#define BINARY(op, ...) [RF_BINARY_##op] = RF_K(rf_binary_##op),
+#include "core/ops/binary.def"
+#undef BINARY
+        },
     .mask_counts = RF_K(rf_mask_counts),
     .max_taps = RF_K(rf_max_taps),
     .sum_taps = RF_K(rf_sum_taps),

@@ -11,6 +11,10 @@
 #include "core/ops/unary.def"
 #undef UNARY
 
+#define BINARY(op, ...) rf_binary_fn RF_K(rf_binary_##op);
+#include "core/ops/binary.def"
+#undef BINARY
+
 void RF_K(rf_mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                           uint32_t *counts, uint16_t *any);
 void RF_K(rf_max_taps)(float *y, const float *const *x, size_t n_taps, size_t channels);
