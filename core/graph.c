@@ -264,7 +264,8 @@ enum rf_status rf_node_set_ints(struct rf_graph *g, struct rf_node *node, const 
 
     if (!copy)
         return rf_fail_nomem(err, attr, n * sizeof(*copy));
-    memcpy(copy, values, n * sizeof(*copy));
+    if (n)
+        memcpy(copy, values, n * sizeof(*copy));
     return add_attr(g, node, attr, (struct rf_attr){.type = RF_ATTR_INTS, .n = n, .as.ints = copy},
                     err);
 }
@@ -276,7 +277,8 @@ enum rf_status rf_node_set_floats(struct rf_graph *g, struct rf_node *node, cons
 
     if (!copy)
         return rf_fail_nomem(err, attr, n * sizeof(*copy));
-    memcpy(copy, values, n * sizeof(*copy));
+    if (n)
+        memcpy(copy, values, n * sizeof(*copy));
     return add_attr(g, node, attr,
                     (struct rf_attr){.type = RF_ATTR_FLOATS, .n = n, .as.floats = copy}, err);
 }

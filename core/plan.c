@@ -313,6 +313,28 @@ static enum rf_status infer(struct rf_plan *plan, const struct rf_graph *g, stru
     return rf_infer_graph(&x, &given, err);
 }
 
+static enum rf_status fail_memory(const struct rf_plan *plan, const struct rf_model *model,
+                                  struct rf_error *err)
+{
+    size_t largest = 0;
+    int64_t most = -1;
+
+    for (size_t i = 0; i < model->graph->n_values; i++) {
+        const int64_t n = plan->places[i].kind == RF_PLACE_SLAB && plan->tensors[i].shape.rank >= 0
+                              ? rf_numel(&plan->tensors[i].shape)
+                              : 0;
+
+        if (n > most) {
+            most = n;
+            largest = i;
+        }
+    }
+    return rf_fail(err, RF_LIMIT,
+                   "a run at these input shapes needs %zu bytes, the limit is %zu; the most for %s",
+                   rf_plan_bytes(plan, 1), model->max_session_bytes,
+                   model->graph->values[largest].name);
+}
+
 static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
                            const struct rf_given *given, struct rf_infer *wishes,
                            struct rf_error *err)
@@ -340,11 +362,8 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
     if (rc)
         return rc;
     make_steps(model, plan, wishes);
-    if (rf_plan_bytes(plan, 1) > model->max_session_bytes)
-        return rf_fail(err, RF_LIMIT,
-                       "a run at these input shapes needs %zu bytes, the limit is %zu",
-                       rf_plan_bytes(plan, 1), model->max_session_bytes);
-    return RF_OK;
+    return rf_plan_bytes(plan, 1) > model->max_session_bytes ? fail_memory(plan, model, err)
+                                                             : RF_OK;
 }
 
 enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,

@@ -160,7 +160,7 @@ enum rf_status rf_external_find(struct rf_import *imp, const RfOnnx__Tensor *t, 
                                 size_t bytes, off_t *offset)
 {
     struct rf_external *const x = &imp->external;
-    struct place place = {NULL};
+    struct place place = {.location = NULL};
     off_t length;
     *offset = 0;
     enum rf_status rc = read_entries(imp, t, what, &place);

@@ -43,7 +43,8 @@ static inline void *exact_copy(const void *bytes, size_t len)
 {
     void *const copy = malloc(len ? len : 1);
     ck_assert_ptr_nonnull(copy);
-    memcpy(copy, bytes, len);
+    if (len)
+        memcpy(copy, bytes, len);
     return copy;
 }
 
