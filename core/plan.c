@@ -313,6 +313,30 @@ static enum rf_status infer(struct rf_plan *plan, const struct rf_graph *g, stru
     return rf_infer_graph(&x, &given, err);
 }
 
+/* Names the node whose output takes the most. */
+static enum rf_status over_budget(const struct rf_model *model, const struct rf_plan *plan,
+                                  struct rf_error *err)
+{
+    const struct rf_graph *const g = model->graph;
+    const struct rf_node *largest = NULL;
+    const struct rf_tensor *output = NULL;
+    char text[RF_SHAPE_TEXT];
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rf_tensor *const t = &plan->tensors[g->nodes[i]->out[0]];
+
+        if (output && rf_numel(&t->shape) <= rf_numel(&output->shape))
+            continue;
+        largest = g->nodes[i];
+        output = t;
+    }
+    return rf_fail(err, RF_LIMIT,
+                   "a run at these input shapes needs %zu bytes, the limit is %zu; the most takes "
+                   "node %s, whose output has shape %s",
+                   rf_plan_bytes(plan, 1), model->max_session_bytes, largest ? largest->name : "",
+                   output ? rf_shape_text(&output->shape, text, sizeof(text)) : "[]");
+}
+
 static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
                            const struct rf_given *given, struct rf_infer *wishes,
                            struct rf_error *err)
@@ -340,11 +364,8 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
     if (rc)
         return rc;
     make_steps(model, plan, wishes);
-    if (rf_plan_bytes(plan, 1) > model->max_session_bytes)
-        return rf_fail(err, RF_LIMIT,
-                       "a run at these input shapes needs %zu bytes, the limit is %zu",
-                       rf_plan_bytes(plan, 1), model->max_session_bytes);
-    return RF_OK;
+    return rf_plan_bytes(plan, 1) > model->max_session_bytes ? over_budget(model, plan, err)
+                                                             : RF_OK;
 }
 
 enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,
