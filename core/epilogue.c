@@ -121,8 +121,10 @@ void rf_epilogue_run(const struct rf_epilogue *e, const struct rf_exec *x, int p
 enum rf_status rf_epilogue_only_infer(const void *state, struct rf_infer *x)
 {
     const struct rf_epilogue *const e = state;
-    enum rf_status rc = rf_infer_same(state, x);
+    enum rf_status rc = rf_infer_dtype(x, 0, 1u << RF_F32);
 
+    if (!rc)
+        rc = rf_infer_same(state, x);
     if (!rc)
         rc = rf_epilogue_infer(e, x);
     if (rc)

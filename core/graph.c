@@ -401,7 +401,8 @@ enum rf_status rf_graph_sort(struct rf_graph *g, struct rf_error *err)
             rc = rf_fail(err, RF_FORMAT, "nothing produces output %s", v->name);
     }
     if (!rc) {
-        memcpy(g->nodes, order, n_order * sizeof(*order));
+        if (n_order) /* a network of constants has no nodes, and no list of them */
+            memcpy(g->nodes, order, n_order * sizeof(*order));
         g->n_nodes = n_order;
         rf_graph_tidy(g);
     }
