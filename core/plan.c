@@ -313,28 +313,26 @@ static enum rf_status infer(struct rf_plan *plan, const struct rf_graph *g, stru
     return rf_infer_graph(&x, &given, err);
 }
 
-/* Names the node whose output takes the most. */
-static enum rf_status over_budget(const struct rf_model *model, const struct rf_plan *plan,
+static enum rf_status fail_memory(const struct rf_plan *plan, const struct rf_model *model,
                                   struct rf_error *err)
 {
-    const struct rf_graph *const g = model->graph;
-    const struct rf_node *largest = NULL;
-    const struct rf_tensor *output = NULL;
-    char text[RF_SHAPE_TEXT];
+    size_t largest = 0;
+    int64_t most = -1;
 
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const struct rf_tensor *const t = &plan->tensors[g->nodes[i]->out[0]];
+    for (size_t i = 0; i < model->graph->n_values; i++) {
+        const int64_t n = plan->places[i].kind == RF_PLACE_SLAB && plan->tensors[i].shape.rank >= 0
+                              ? rf_numel(&plan->tensors[i].shape)
+                              : 0;
 
-        if (output && rf_numel(&t->shape) <= rf_numel(&output->shape))
-            continue;
-        largest = g->nodes[i];
-        output = t;
+        if (n > most) {
+            most = n;
+            largest = i;
+        }
     }
     return rf_fail(err, RF_LIMIT,
-                   "a run at these input shapes needs %zu bytes, the limit is %zu; the most takes "
-                   "node %s, whose output has shape %s",
-                   rf_plan_bytes(plan, 1), model->max_session_bytes, largest ? largest->name : "",
-                   output ? rf_shape_text(&output->shape, text, sizeof(text)) : "[]");
+                   "a run at these input shapes needs %zu bytes, the limit is %zu; the most for %s",
+                   rf_plan_bytes(plan, 1), model->max_session_bytes,
+                   model->graph->values[largest].name);
 }
 
 static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
@@ -364,7 +362,7 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
     if (rc)
         return rc;
     make_steps(model, plan, wishes);
-    return rf_plan_bytes(plan, 1) > model->max_session_bytes ? over_budget(model, plan, err)
+    return rf_plan_bytes(plan, 1) > model->max_session_bytes ? fail_memory(plan, model, err)
                                                              : RF_OK;
 }
 

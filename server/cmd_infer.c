@@ -160,16 +160,41 @@ static enum rf_status compute(struct run *run, struct rf_error *err)
 
 /* ---- outputs ---- */
 
-static enum rf_status write_output(struct run *run, size_t i, struct rf_error *err)
+#define FILE_NAME 251 /* what file systems take, less ".npy" */
+
+/* An output's name as a file's. */
+static void file_name(const struct run *run, size_t i, char name[FILE_NAME + 1])
 {
-    char name[RF_MAX_NAME + 1], path[4096];
+    snprintf(name, FILE_NAME + 1, "%s", run->model->io.outputs[i].name);
+    for (char *p = name; *p; p++)
+        *p = *p == '/' ? '_' : *p;
+}
+
+static enum rf_status check_names(const struct run *run, struct rf_error *err)
+{
+    const struct rf_model_io *io = &run->model->io;
+    char name[FILE_NAME + 1], before[FILE_NAME + 1];
+    for (size_t i = 0; i < io->n_outputs; i++) {
+        file_name(run, i, name);
+        for (size_t k = 0; k < i; k++) {
+            file_name(run, k, before);
+            if (strcmp(name, before) == 0)
+                return rf_fail(err, RF_UNSUPPORTED,
+                               "--output: '%.64s' and '%.64s' would both be %.64s.npy",
+                               io->outputs[k].name, io->outputs[i].name, name);
+        }
+    }
+    return RF_OK;
+}
+
+static enum rf_status write_output(const struct run *run, size_t i, struct rf_error *err)
+{
+    char name[FILE_NAME + 1], path[4096];
     struct rf_infer_request request = run->request;
     struct rf_buf b;
     request.outputs = &i;
     request.n_outputs = 1;
-    snprintf(name, sizeof name, "%s", run->model->io.outputs[i].name);
-    for (char *p = name; *p; p++)
-        *p = *p == '/' ? '_' : *p;
+    file_name(run, i, name);
     const int n = snprintf(path, sizeof path, "%s/%s.npy", run->config->output, name);
     if (n < 0 || (size_t)n >= sizeof path)
         return rf_fail(err, RF_LIMIT, "--output: the path is too long");
@@ -198,7 +223,9 @@ static enum rf_status report(struct run *run, struct rf_error *err)
     struct rf_buf b;
     enum rf_status rc = RF_OK;
     if (*config->output) {
-        rc = srv_folder_make(config->output, err);
+        rc = check_names(run, err);
+        if (!rc)
+            rc = srv_folder_make(config->output, err);
         for (size_t i = 0; !rc && i < run->model->io.n_outputs; i++)
             rc = write_output(run, i, err);
     } else {

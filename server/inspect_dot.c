@@ -14,7 +14,7 @@ struct user {
 
 static size_t count_ids(const struct srv_inspection *x)
 {
-    int32_t last = -1;
+    int32_t last = 0;
     for (size_t i = 0; i < x->n_steps; i++) {
         const struct rf_step_info *s = &x->steps[i];
         for (size_t k = 0; k < s->n_inputs; k++)
@@ -22,7 +22,7 @@ static size_t count_ids(const struct srv_inspection *x)
         for (size_t k = 0; k < s->n_outputs; k++)
             last = s->outputs[k].id > last ? s->outputs[k].id : last;
     }
-    return (size_t)(last + 1);
+    return (size_t)last + 1;
 }
 
 static void find_users(const struct srv_inspection *x, struct user *users, size_t n)
@@ -91,7 +91,7 @@ static void add_step(struct rf_buf *b, const struct srv_inspection *x, size_t i,
 void srv_inspection_dot(struct rf_buf *b, const struct srv_inspection *x)
 {
     const size_t n = count_ids(x);
-    struct user *users = calloc(n + 1, sizeof *users);
+    struct user *users = calloc(n, sizeof *users);
     if (!users) {
         b->status = RF_NOMEM;
         return;

@@ -85,6 +85,23 @@ class Files(unittest.TestCase):
         self.assertEqual((out / "b2.npy").read_bytes()[-3:], b"\1\0\1")
         self.assertIn(b"'|b1'", (out / "b2.npy").read_bytes())
 
+    def test_names_that_are_one_file(self):
+        model = self.write("twins.onnx", o.model(o.graph(
+            [o.node("Relu", ["x"], ["a/b"]), o.node("Neg", ["x"], ["a_b"])], [], [o.value("x", [1])],
+            [o.value("a/b", [1]), o.value("a_b", [1])])))
+        done = support.run("infer", model, self.write("x.json", "[1]"), "-o", self.folder.path / "out")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("'a/b' and 'a_b' would both be a_b.npy", done.stderr)
+        self.assertFalse((self.folder.path / "out").exists())
+
+    def test_integers_where_none_are_taken(self):
+        model = self.write("relu.onnx", o.model(o.graph(
+            [o.node("Relu", ["x"], ["y"], "first")], [], [o.value("x", [1], o.INT64)],
+            [o.value("y", [1], o.INT64)])))
+        done = support.run("inspect", model)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("node first (Relu): input 0 is INT64", done.stderr)
+
     def test_what_is_missing(self):
         model = self.write("kinds.onnx", KINDS)
         s = self.write("s.json", "[1]")
