@@ -182,7 +182,7 @@ static void run_floats(const struct rf_walk *w, const void *context)
         typedef type T;                                                                            \
         typedef unsigned_type U;                                                                   \
         (void)context;                                                                             \
-        RF_EACH_PAIR(w, T, T, (U)(whole))                                                          \
+        RF_EACH_PAIR(w, T, T, T, (U)(whole))                                                       \
     }
 #define BINARY(op, vec, whole)                                                                     \
     WHOLE_RUN(op, int32_t, uint32_t, whole)                                                        \
