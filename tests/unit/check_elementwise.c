@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/broadcast.h"
 #include "core/passes/passes.h"
 #include "tests/support/net.h"
 
@@ -391,6 +392,41 @@ START_TEST(test_conditions)
 }
 END_TEST
 
+/* Parts together write what one writes, and each element once. */
+START_TEST(test_parts)
+{
+    const struct rf_kernels *const k = rf_kernels_best();
+    const struct rf_broadcast numpy = {.how = RF_BROADCAST_BOTH};
+
+    for (int round = 0; round < 100; round++) {
+        struct rf_shape shape = {.rank = (int)test_random_int(&seed, 0, 4)};
+        for (int i = 0; i < shape.rank; i++)
+            shape.dim[i] = test_random_int(&seed, 0, 6);
+        const size_t n = (size_t)rf_numel(&shape);
+        const int n_parts = (int)test_random_int(&seed, 2, 9);
+        struct operand o[2];
+        float *const out = calloc(n + 1, sizeof(*out));
+        const struct rf_tensor y = {.data = out, .dtype = RF_F32, .shape = shape};
+
+        fill(&o[0], RF_F32, shape, NULL);
+        fill(&o[1], RF_F32, part_of(&shape), NULL);
+        const struct rf_tensor b = {.data = o[1].data, .dtype = RF_F32, .shape = o[1].shape};
+        memcpy(out, o[0].data, n * sizeof(*out));
+        for (int part = n_parts - 1; part >= 0; part--) {
+            struct rf_view views[] = {rf_view_of(&y), rf_view_of(&y),
+                                      rf_broadcast_view(&numpy, &b, 1, &y)};
+            rf_broadcast_binary(k, RF_BINARY_Add, RF_F32, views, part, n_parts);
+        }
+        for (size_t i = 0; i < n; i++) {
+            const double want = o[0].v[i] + o[1].v[place_of(&b.shape, &shape, (int64_t)i)];
+            ck_assert_float_eq(out[i], (float)want);
+        }
+        free(out);
+        release(o, 2);
+    }
+}
+END_TEST
+
 /* ---- one list of values --------------------------------------------------------------------- */
 
 #define COUNT(...) (sizeof((double[]){__VA_ARGS__}) / sizeof(double))
@@ -718,6 +754,7 @@ int main(void)
     tcase_add_test(tests, test_arithmetic);
     tcase_add_test(tests, test_variadic);
     tcase_add_test(tests, test_conditions);
+    tcase_add_test(tests, test_parts);
     tcase_add_test(tests, test_division);
     tcase_add_test(tests, test_pow);
     tcase_add_test(tests, test_nan);
