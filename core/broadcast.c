@@ -117,11 +117,13 @@ void rf_broadcast_run(struct rf_view *views, int n_views, int part, int n_parts,
     const int axis = outermost(&views[0]);
     struct rf_walk w;
 
+    if (views[0].rank == 0 && part > 0)
+        return; /* one element cannot be divided */
     for (int k = 0; k < n_views; k++) {
         size_t first, last;
 
         pointers[k] = &views[k];
-        if (n_parts == 1)
+        if (n_parts == 1 || views[0].rank == 0)
             continue;
         rf_part_range((size_t)views[k].dim[axis], part, n_parts, &first, &last);
         rf_view_slice(&views[k], axis, (int64_t)first, (int64_t)(last - first), 1);
@@ -182,7 +184,7 @@ static void run_floats(const struct rf_walk *w, const void *context)
         typedef type T;                                                                            \
         typedef unsigned_type U;                                                                   \
         (void)context;                                                                             \
-        RF_EACH_PAIR(w, T, T, (U)(whole))                                                          \
+        RF_EACH_PAIR(w, T, T, T, (U)(whole))                                                       \
     }
 #define BINARY(op, vec, whole)                                                                     \
     WHOLE_RUN(op, int32_t, uint32_t, whole)                                                        \

@@ -43,11 +43,11 @@ void rf_broadcast_run(struct rf_view *views, int n_views, int part, int n_parts,
 void rf_broadcast_binary(const struct rf_kernels *k, enum rf_binary op, enum rf_dtype dtype,
                          struct rf_view *views, int part, int n_parts);
 
-/* For each element of a run of two inputs, a and b of type T, an output of type Y. */
-#define RF_EACH_PAIR(w, Y, T, expression)                                                          \
+/* For each element of a run of two inputs, a of type A and b of type B, an output of type Y. */
+#define RF_EACH_PAIR(w, Y, A, B, expression)                                                       \
     for (int64_t i_ = 0; i_ < (w)->n; i_++) {                                                      \
-        const T a = ((const T *)(void *)(w)->data[1])[i_ * (w)->step[1]];                          \
-        const T b = ((const T *)(void *)(w)->data[2])[i_ * (w)->step[2]];                          \
+        const A a = ((const A *)(void *)(w)->data[1])[i_ * (w)->step[1]];                          \
+        const B b = ((const B *)(void *)(w)->data[2])[i_ * (w)->step[2]];                          \
         ((Y *)(void *)(w)->data[0])[i_ * (w)->step[0]] = (Y)(expression);                          \
     }
 

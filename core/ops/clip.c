@@ -82,10 +82,6 @@ RF_OP(Clip6) = {
 /* ---- any limits and dtypes ---------------------------------------------------------------------
  */
 
-#define WHOLE                                                                                      \
-    (1u << RF_I8 | 1u << RF_I16 | 1u << RF_I32 | 1u << RF_I64 | 1u << RF_U8 | 1u << RF_U16 |       \
-     1u << RF_U32 | 1u << RF_U64)
-
 static enum rf_status prepare_plain(struct rf_prepare *p, void *state)
 {
     int *const n_in = state;
@@ -96,7 +92,7 @@ static enum rf_status prepare_plain(struct rf_prepare *p, void *state)
 
 static enum rf_status infer_plain(const void *state, struct rf_infer *x)
 {
-    enum rf_status rc = rf_broadcast_dtypes(x, 0, 1u << RF_F32 | WHOLE);
+    enum rf_status rc = rf_broadcast_dtypes(x, 0, RF_NUMBERS);
     char text[RF_SHAPE_TEXT];
 
     for (int i = 1; i < x->node->n_in && !rc; i++)
@@ -121,30 +117,16 @@ static void run_floats(const struct rf_exec *x, const float *lo, const float *hi
     rf_epilogue_only_run(&inner, part, n_parts);
 }
 
-#define CASE(dtype, T)                                                                             \
-    case dtype:                                                                                    \
+#define WHOLE(T)                                                                                   \
+    static void whole_##T(T *y, const T *x, const T *lo, const T *hi, size_t first, size_t last)   \
+    {                                                                                              \
         for (size_t i = first; i < last; i++) {                                                    \
-            T v = ((const T *)x->in[0]->data)[i];                                                  \
-            v = lo && v < *(const T *)lo ? *(const T *)lo : v;                                     \
-            v = hi && v > *(const T *)hi ? *(const T *)hi : v;                                     \
-            ((T *)x->out[0]->data)[i] = v;                                                         \
+            const T v = lo && x[i] < *lo ? *lo : x[i];                                             \
+            y[i] = hi && v > *hi ? *hi : v;                                                        \
         }                                                                                          \
-        break;
-
-static void run_whole(const struct rf_exec *x, const void *lo, const void *hi, size_t first,
-                      size_t last)
-{
-    switch ((int)x->in[0]->dtype) {
-        CASE(RF_I8, int8_t)
-        CASE(RF_I16, int16_t)
-        CASE(RF_I32, int32_t)
-        CASE(RF_I64, int64_t)
-        CASE(RF_U8, uint8_t)
-        CASE(RF_U16, uint16_t)
-        CASE(RF_U32, uint32_t)
-        CASE(RF_U64, uint64_t)
     }
-}
+WHOLE(int32_t)
+WHOLE(int64_t)
 
 static void run_plain(const struct rf_exec *x, int part, int n_parts)
 {
@@ -153,12 +135,13 @@ static void run_plain(const struct rf_exec *x, int part, int n_parts)
     const void *const hi = n_in > 2 && x->in[2] ? x->in[2]->data : NULL;
     size_t first, last;
 
-    if (x->in[0]->dtype == RF_F32) {
-        run_floats(x, lo, hi, part, n_parts);
-        return;
-    }
     rf_part_range((size_t)rf_numel(&x->in[0]->shape), part, n_parts, &first, &last);
-    run_whole(x, lo, hi, first, last);
+    if (x->in[0]->dtype == RF_F32)
+        run_floats(x, lo, hi, part, n_parts);
+    else if (x->in[0]->dtype == RF_I32)
+        whole_int32_t(x->out[0]->data, x->in[0]->data, lo, hi, first, last);
+    else
+        whole_int64_t(x->out[0]->data, x->in[0]->data, lo, hi, first, last);
 }
 
 static const struct rf_op plain = {

@@ -49,16 +49,16 @@ static void run(const struct rf_exec *x, rf_broadcast_fn *fn, int part, int n_pa
     {                                                                                              \
         switch (*(const enum rf_dtype *)context) {                                                 \
         case RF_F32:                                                                               \
-            RF_EACH_PAIR(w, bool, float, expression)                                               \
+            RF_EACH_PAIR(w, bool, float, float, expression)                                        \
             break;                                                                                 \
         case RF_I32:                                                                               \
-            RF_EACH_PAIR(w, bool, int32_t, expression)                                             \
+            RF_EACH_PAIR(w, bool, int32_t, int32_t, expression)                                    \
             break;                                                                                 \
         case RF_I64:                                                                               \
-            RF_EACH_PAIR(w, bool, int64_t, expression)                                             \
+            RF_EACH_PAIR(w, bool, int64_t, int64_t, expression)                                    \
             break;                                                                                 \
         default:                                                                                   \
-            RF_EACH_PAIR(w, bool, bool, expression)                                                \
+            RF_EACH_PAIR(w, bool, bool, bool, expression)                                          \
             break;                                                                                 \
         }                                                                                          \
     }                                                                                              \
@@ -71,7 +71,7 @@ static void run(const struct rf_exec *x, rf_broadcast_fn *fn, int part, int n_pa
     static void each_##op(const struct rf_walk *w, const void *context)                            \
     {                                                                                              \
         (void)context;                                                                             \
-        RF_EACH_PAIR(w, bool, bool, expression)                                                    \
+        RF_EACH_PAIR(w, bool, bool, bool, expression)                                              \
     }                                                                                              \
     static void run_##op(const struct rf_exec *x, int part, int n_parts)                           \
     {                                                                                              \

@@ -29,6 +29,21 @@ static rf_value_id find(const rf_value_id *same, rf_value_id id)
     return id;
 }
 
+/* Dropout is one where nobody reads its mask and it does not train. */
+static bool is_identity(const struct rf_graph *g, const struct rf_node *node)
+{
+    if (!rf_node_is(node, "Dropout"))
+        return rf_node_is(node, "Identity");
+    const struct rf_value *const mask = node->n_out > 1 ? &g->values[node->out[1]] : NULL;
+    const struct rf_value *const training =
+        node->n_in > 2 && node->in[2] != RF_NO_VALUE ? &g->values[node->in[2]] : NULL;
+
+    if (mask && (mask->n_uses || mask->is_output))
+        return false;
+    return !training || (training->constant && training->dtype == RF_BOOL &&
+                         rf_numel(&training->shape) == 1 && !*(const uint8_t *)training->constant);
+}
+
 enum rf_status rf_pass_identity(struct rf_graph *g, struct rf_error *err)
 {
     rf_value_id *const same = calloc(g->n_values + 1, sizeof(*same));
@@ -40,7 +55,7 @@ enum rf_status rf_pass_identity(struct rf_graph *g, struct rf_error *err)
     for (size_t i = 0; i < g->n_nodes; i++) {
         struct rf_node *const node = g->nodes[i];
 
-        if (!rf_node_is(node, "Identity"))
+        if (!is_identity(g, node))
             continue;
         const rf_value_id in = find(same, node->in[0]), out = node->out[0];
 

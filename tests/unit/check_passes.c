@@ -293,6 +293,38 @@ START_TEST(outputs_may_be_inputs)
 }
 END_TEST
 
+/* One that trains stays and is refused; so does one whose mask is read. */
+START_TEST(dropout_is_an_identity)
+{
+    struct rf_error err = RF_ERROR_INIT;
+    struct rf_graph *const g = test_graph();
+    const struct rf_shape scalar = {0}, shape = SHAPE(2, 3);
+    rf_value_id y = test_input(g, shape), flag[2], out[2];
+    void *data;
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(rf_graph_constant(g, "flag", RF_BOOL, &scalar, &flag[i], &data, &err),
+                         RF_OK);
+        *(bool *)data = i;
+    }
+    y = test_op(g, "Dropout", "plain", &y, 1, NULL);
+    y = test_op(g, "Dropout", "off", (rf_value_id[]){y, RF_NO_VALUE, flag[0]}, 3, NULL);
+    y = test_op(g, "Dropout", "on", (rf_value_id[]){y, RF_NO_VALUE, flag[1]}, 3, NULL);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(rf_graph_value(g, i ? "mask" : "masked", &out[i], &err), RF_OK);
+    ck_assert_int_eq(rf_graph_node(g, "Dropout", "masked", &y, 1, out, 2, NULL, &err), RF_OK);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(rf_graph_output(g, out[i], &err), RF_OK);
+    ck_assert_int_eq(rf_graph_sort(g, &err), RF_OK);
+    rf_graph_tidy(g);
+    ck_assert_int_eq(rf_pass_identity(g, &err), RF_OK);
+    ck_assert_int_eq((int)g->n_nodes, 2);
+    ck_assert_str_eq(g->nodes[0]->name, "on");
+    ck_assert_str_eq(g->nodes[1]->name, "masked");
+    rf_graph_free(g);
+}
+END_TEST
+
 int main(void)
 {
     Suite *const suite = suite_create("passes");
@@ -309,5 +341,6 @@ int main(void)
     tcase_add_test(tc, keeping_what_is_not_there_is_an_error);
     tcase_add_test(tc, shared_weights_are_folded_apart);
     tcase_add_test(tc, outputs_may_be_inputs);
+    tcase_add_test(tc, dropout_is_an_identity);
     return run_suite(suite);
 }
