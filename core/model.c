@@ -44,7 +44,15 @@ static enum rf_status keep_values(struct rf_graph *g, const struct rf_model_opti
         else
             rc = keep(g, id, err);
     }
-    for (size_t i = 0; options->keep_activations && i < g->n_nodes && !rc; i++)
+    return rc;
+}
+
+/* Once those that are spelt out are found, and none is fused. */
+static enum rf_status keep_activations(struct rf_graph *g, struct rf_error *err)
+{
+    enum rf_status rc = RF_OK;
+
+    for (size_t i = 0; i < g->n_nodes && !rc; i++)
         if (g->nodes[i]->op->kind != RF_KIND_NONE)
             rc = keep(g, g->nodes[i]->out[0], err);
     return rc;
@@ -161,7 +169,10 @@ static enum rf_status optimise(struct rf_model *model, const struct rf_model_opt
     if (rc)
         return rc;
     select_variants(g);
-    rc = run_passes(g, options, RF_PASS_FUSE_RESIDUAL, RF_N_PASS, err);
+    if (options->keep_activations)
+        rc = keep_activations(g, err);
+    if (!rc)
+        rc = run_passes(g, options, RF_PASS_FUSE_RESIDUAL, RF_N_PASS, err);
     if (!rc)
         rc = copy_borrowed_outputs(g, err);
     if (!rc)

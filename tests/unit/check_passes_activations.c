@@ -186,6 +186,22 @@ START_TEST(is_one_fused_layer)
 }
 END_TEST
 
+START_TEST(is_kept_as_a_layer)
+{
+    static const struct rf_model_options options = {.keep_activations = true};
+    struct rf_graph *const g = test_graph();
+    const rf_value_id x = op1(g, "Abs", test_input(g, SHAPE(-1, 2)));
+    const rf_value_id y = mul(g, x, test_op(g, "Sigmoid", "inner", &x, 1, NULL));
+
+    output(g, op1(g, "Neg", y));
+    struct rf_model *const model = test_model(g, &options);
+
+    ck_assert_uint_eq(rf_model_n_outputs(model), 2);
+    ck_assert_str_eq(rf_model_output(model, 1)->name, "Mul");
+    rf_model_unref(model);
+}
+END_TEST
+
 /* ---- what is none ------------------------------------------------------------------------------
  */
 
@@ -306,6 +322,7 @@ int main(void)
     tcase_add_loop_test(tc, is_found, 0, N_FORMS);
     tcase_add_loop_test(tc, is_the_same_function, 0, HARD_SWISH_FP16);
     tcase_add_loop_test(tc, is_one_fused_layer, 0, N_FORMS);
+    tcase_add_test(tc, is_kept_as_a_layer);
     tcase_add_loop_test(tc, is_left_alone, 0, N_NEGATIVES);
     tcase_add_test(tc, long_products_are_bounded);
     return run_suite(suite);
