@@ -77,7 +77,7 @@ enum rf_status rf_conv_macs(struct rf_infer *x, const struct rf_shape *small)
 
 enum rf_status rf_conv_infer(const struct rf_conv *c, struct rf_infer *x, struct rf_window *w)
 {
-    int64_t channels;
+    int64_t channels = 0;
     enum rf_status rc = rf_conv_check(c, x, false, &channels);
 
     if (!rc)
