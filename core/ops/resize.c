@@ -300,7 +300,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
         p.out[i] = axes[d].out;
         taps += axes[d].out;
     }
-    run_rows(&p, 0, (float *)out.data, (const float *)in.data);
+    run_rows(&p, 0, x->out[0]->data, x->in[0]->data);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------
