@@ -197,10 +197,11 @@ static void *pack_into(struct layer *l, const struct rf_tensor *tensor, void *sc
 {
     const struct rf_view weight = rf_view_of(tensor);
     struct rf_gemm *const gemm = scratch;
-    float *to = (float *)((char *)scratch + aligned(l->groups * sizeof(*gemm)));
+    void *const weights = (char *)scratch + aligned(l->groups * sizeof(*gemm));
+    float *to = weights;
 
     l->gemm = gemm;
-    l->weights = to;
+    l->weights = weights;
     if (l->depthwise) {
         pack_block(&weight, to);
     } else {

@@ -46,7 +46,6 @@ enum rf_status rf_conv_check(const struct rf_conv *c, struct rf_infer *x, bool t
 {
     const struct rf_shape *const w = &x->in[1]->shape;
     enum rf_status rc = RF_OK;
-    int64_t in_channels;
 
     for (int i = 0; i < 3 && !rc; i++)
         rc = rf_infer_dtype(x, i, 1u << RF_F32);
@@ -54,10 +53,11 @@ enum rf_status rf_conv_check(const struct rf_conv *c, struct rf_infer *x, bool t
         rc = check_weight(c, x);
     if (rc)
         return rc;
-    /* At most 2^31 groups: no overflow below 2^32 channels, and a weight has fewer elements. */
+    /* Times at most 2^31 groups that is no overflow. */
     if (w->dim[1] > INT32_MAX)
         return rf_infer_fail(x, RF_LIMIT, "%lld channels in a group", (long long)w->dim[1]);
-    in_channels = transposed ? w->dim[0] : w->dim[1] * c->groups;
+    const int64_t in_channels = transposed ? w->dim[0] : w->dim[1] * c->groups;
+
     *out_channels = transposed ? w->dim[1] * c->groups : w->dim[0];
     return check_channels(x, in_channels, *out_channels);
 }
@@ -77,7 +77,7 @@ enum rf_status rf_conv_macs(struct rf_infer *x, const struct rf_shape *small)
 
 enum rf_status rf_conv_infer(const struct rf_conv *c, struct rf_infer *x, struct rf_window *w)
 {
-    int64_t channels;
+    int64_t channels = 0;
     enum rf_status rc = rf_conv_check(c, x, false, &channels);
 
     if (!rc)

@@ -24,7 +24,9 @@ static enum rf_status infer_window(const void *state, struct rf_infer *x)
     x->halo = rf_window_halo(&w);
     x->halo_value = s->kind == RF_POOLING_MAX ? -INFINITY : 0;
     x->scratch = (size_t)taps * sizeof(float *);
-    x->cost = rf_cost(rf_cost(rf_numel(&x->out[0]->shape), taps), 4);
+    x->cost = rf_cost(taps, 4);
+    for (int d = 0; d < x->out[0]->shape.rank; d++)
+        x->cost = rf_cost(x->cost, x->out[0]->shape.dim[d]);
     x->max_parts = (size_t)rf_cost(x->out[0]->shape.dim[0], x->cost / 65536 + 1);
     x->algorithm = "window";
     return RF_OK;
@@ -118,8 +120,9 @@ static enum rf_status infer_shares(const void *state, struct rf_infer *x)
     if (in->rank < 3 || in->rank > 4)
         return rf_infer_fail(x, RF_SHAPE, "input has shape %s, expected rank 3 or 4",
                              rf_shape_text(in, text, sizeof(text)));
-    if (rf_infer_dtype(x, 0, 1u << RF_F32))
-        return RF_UNSUPPORTED;
+    const enum rf_status rc = rf_infer_dtype(x, 0, 1u << RF_F32);
+    if (rc)
+        return rc;
     *out = *in;
     if (in->rank == 4)
         out->dim[2] = s->out_h;
@@ -133,7 +136,7 @@ static enum rf_status infer_shares(const void *state, struct rf_infer *x)
     x->scratch =
         (size_t)(h > w ? h : w) * sizeof(float *) + (size_t)(h * in->dim[1]) * sizeof(float);
     x->cost = rf_cost(rf_numel(in), 4);
-    x->max_parts = (size_t)(in->dim[0] * s->out_h * s->out_w);
+    x->max_parts = (size_t)rf_cost(rf_cost(in->dim[0], s->out_h), s->out_w);
     x->algorithm = "share";
     return RF_OK;
 }

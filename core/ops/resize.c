@@ -284,7 +284,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     struct rf_resize_request r;
 
     (void)part, (void)n_parts;
-    if (rf_numel(&x->out[0]->shape) == 0)
+    if (in.rank < 1 || rf_numel(&x->out[0]->shape) == 0)
         return;
     rf_resize_load(s, x->in, &r);
     rf_resize_measure(s, &x->in[0]->shape, &r, axes);
@@ -300,7 +300,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
         p.out[i] = axes[d].out;
         taps += axes[d].out;
     }
-    run_rows(&p, 0, (float *)out.data, (const float *)in.data);
+    run_rows(&p, 0, x->out[0]->data, x->in[0]->data);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ void rf_resize_load(const struct rf_resize *s, const struct rf_tensor *const *in
     r->n_sizes = rf_tensor_ints(input(in, s->sizes_in), r->size, RF_MAX_RANK);
     r->n_scales = scales ? (size_t)rf_numel(&scales->shape) : s->n_scales;
     r->n_roi = roi ? (size_t)rf_numel(&roi->shape) : 0;
-    if (r->n_roi == 2 * r->n)
+    if (roi && r->n_roi == 2 * r->n)
         memcpy(r->roi, roi->data, r->n_roi * sizeof(*r->roi));
     for (size_t i = 0; i < r->n; i++) {
         const int axis = s->axes ? (int)s->axes[i] : (int)i;
