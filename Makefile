@@ -189,19 +189,19 @@ asan: deps test-deps ## the tests under AddressSanitizer and UndefinedBehaviorSa
 tsan: deps test-deps ## the tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
 
-# Models come from Debian's packages, hence Debian's Python; the oracle of newer opsets from npm.
+# Models come from Debian's packages, hence Debian's Python; the oracle of other opsets from npm.
 CASES  := build/conformance
 ORACLE := build/oracle/node_modules
 DEBIAN_PYTHON := /usr/bin/python3
 
-conformance: deps conformance-deps ## ONNX's own node cases, and newer opsets against onnxruntime
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(CASES)/onnx/cases.json $(CASES)/newer/cases.json
+conformance: deps conformance-deps ## ONNX's own node cases, and other opsets against onnxruntime
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(CASES)/onnx/cases.json $(CASES)/opsets/cases.json
 	$(Q)$(DEBIAN_PYTHON) tests/conformance/run.py $(B)
 
 $(CASES)/onnx/cases.json: $(addprefix tests/conformance/,generate.py suite.py)
 	@echo "  GEN   $@"; mkdir -p $(@D)
 	$(Q)$(DEBIAN_PYTHON) $< $(@D)
-$(CASES)/newer/cases.json: $(addprefix tests/conformance/,newer.py newer_cases.py newer_graphs.py suite.py oracle.mjs) | $(ORACLE)
+$(CASES)/opsets/cases.json: $(addprefix tests/conformance/,opsets.py opset_cases.py opset_old.py opset_graphs.py suite.py oracle.mjs) | $(ORACLE)
 	@echo "  GEN   $@"; mkdir -p $(@D)
 	$(Q)$(DEBIAN_PYTHON) $< $(@D) $(ORACLE)
 $(ORACLE):

@@ -100,9 +100,12 @@ static void run_dense(const struct rf_exec *x, enum rf_unary unary, int part, in
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     const struct rf_epilogue *const e = state;
-    const enum rf_status rc = rf_infer_dtype(x, 0, dtypes_of(e->unary));
+    enum rf_status rc;
 
-    return rc ? rc : rf_epilogue_only_infer(state, x);
+    if (x->in[0]->dtype == RF_F32)
+        return rf_epilogue_only_infer(state, x);
+    rc = rf_infer_dtype(x, 0, dtypes_of(e->unary));
+    return rc ? rc : rf_infer_same(state, x);
 }
 
 static void run(const struct rf_exec *x, int part, int n_parts)

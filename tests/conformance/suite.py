@@ -1,6 +1,7 @@
 """A suite on disk: one folder a case, and `cases.json`, written last, which lists them all.
 
-A case's folder holds model.onnx and one .npy a graph input and output. A case that has inputs other than
+A case's folder holds model.onnx and one .npy a graph input and output. DOUBLE, FLOAT16 and BFLOAT16 are
+FP32 in the engine: outputs that a model declares so are expected as FP32. A case that has inputs other than
 the first exists twice: as it is, and as NAME/const, where these are initializers, as in exported files.
 """
 
@@ -9,9 +10,16 @@ import pathlib
 import shutil
 
 import numpy as np
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 INITIALIZERS_ARE_INPUTS = 3  # the last IR version in which every initializer is repeated as an input
+
+
+def initializer(value, array):
+    kind = value.type.tensor_type.elem_type
+    if kind == TensorProto.BFLOAT16:
+        return TensorProto(name=value.name, data_type=kind, dims=array.shape, raw_data=array.tobytes())
+    return numpy_helper.from_array(array, value.name)
 
 
 def with_constants(model, arrays):
@@ -19,7 +27,7 @@ def with_constants(model, arrays):
     copy = type(model)()
     copy.CopyFrom(model)
     for value, array in zip(list(copy.graph.input)[1:], arrays[1:]):
-        copy.graph.initializer.append(numpy_helper.from_array(array, value.name))
+        copy.graph.initializer.append(initializer(value, array))
         if copy.ir_version > INITIALIZERS_ARE_INPUTS:
             copy.graph.input.remove(value)
     return copy
@@ -27,6 +35,18 @@ def with_constants(model, arrays):
 
 def storable(array):
     return isinstance(array, (np.ndarray, np.generic)) and array.dtype != object
+
+
+def widened(value, array):
+    """BFLOAT16, which numpy lacks, comes as its bits."""
+    if value.type.tensor_type.elem_type == TensorProto.BFLOAT16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array
+
+
+def as_answered(value, array):
+    array = widened(value, np.asarray(array))
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 class Suite:
@@ -50,11 +70,11 @@ class Suite:
         case = {"name": name, "operator": operator, "inputs": [], "outputs": []}
         for i, (value, array) in enumerate(zip(model.graph.input, inputs)):
             if array is not None:
-                np.save(folder / f"in_{i}.npy", array)
+                np.save(folder / f"in_{i}.npy", widened(value, array))
             case["inputs"].append([value.name, f"in_{i}.npy"])
         for i, value in enumerate(model.graph.output):
             if outputs and storable(outputs[i]):
-                np.save(folder / f"out_{i}.npy", np.asarray(outputs[i]))
+                np.save(folder / f"out_{i}.npy", as_answered(value, outputs[i]))
             case["outputs"].append([value.name, f"out_{i}.npy"])
         self.cases.append(case)
 

@@ -1,9 +1,9 @@
-"""Whole graphs as exporters write them in opset 18 and later; see newer_cases.py."""
+"""Whole graphs as exporters write them in opset 18 and later; see opset_cases.py."""
 
 import numpy as np
 from onnx import helper
 
-from newer_cases import FP32, Case, ints, values
+from opset_cases import FP32, Case, ints, values
 
 
 class Graph:

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Makes cases for the opsets after ONNX 1.12 (18 to 23), which Debian's package does not know.
+"""Makes cases for the opsets that ONNX 1.12's own cases leave out: 18 to 23, which Debian's package does not
+know, and the older forms of operators.
 
-    /usr/bin/python3 tests/conformance/newer.py FOLDER NODE_MODULES
+    /usr/bin/python3 tests/conformance/opsets.py FOLDER NODE_MODULES
 
-Models are built from the parts in newer_cases.py with their version fields set by hand; the expected
-outputs come from onnxruntime-node (oracle.mjs).
+Models are built from the parts in opset_*.py with their version fields set by hand; the expected outputs
+come from onnxruntime-node (oracle.mjs).
 """
 
 import pathlib
@@ -14,11 +15,13 @@ import sys
 import numpy as np
 from onnx import TensorProto, external_data_helper, helper, mapping, numpy_helper
 
-import newer_cases
+import opset_cases
 from suite import Suite
 
 PRODUCER = "rectifier-tests"
-IR_VERSION = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}  # the oldest that goes with an opset
+# The oldest IR version that goes with an opset.
+IR_VERSION = {7: 3, 8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9,
+              21: 10, 22: 10, 23: 11}
 
 
 def value(name, array, shape=None):
@@ -47,7 +50,7 @@ def move_weights_out(model, folder):
 
 def main(folder, modules):
     suite = Suite(folder)
-    for case in newer_cases.cases():
+    for case in opset_cases.cases():
         model = build(case)
         if case.external:
             (suite.folder / case.name).mkdir(parents=True)
