@@ -197,7 +197,7 @@ static void fold_int64(enum rf_fold how, const struct rf_walk *w)
  */
 
 #define ROWS 64
-#define LONGEST_ROW 1024
+#define LONGEST_ROW 1536
 
 struct rows {
     const float *row[ROWS];
