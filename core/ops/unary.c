@@ -5,39 +5,6 @@
 #include <string.h>
 
 #include "core/epilogue.h"
-#include "core/ops/move.h"
-
-/* Identity of other types than FP32. */
-static enum rf_status infer_moved(const void *state, struct rf_infer *x)
-{
-    (void)state;
-    return rf_move_copy(x, &x->in[0]->shape);
-}
-
-static void run_moved(const struct rf_exec *x, int part, int n_parts)
-{
-    const struct rf_view to = rf_view_of(x->out[0]), from = rf_view_of(x->in[0]);
-
-    rf_move(&to, &from, part, n_parts);
-}
-
-static const struct rf_op moved_identity = {
-    .name = "Identity",
-    .since = RF_NO_OPSET,
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
-    .layouts = RF_ACCEPTS_ROWMAJOR,
-    .prepare = rf_move_prepare,
-    .infer = infer_moved,
-    .run = run_moved,
-};
-
-static bool is_f32(const struct rf_graph *g, const struct rf_node *node)
-{
-    return g->values[node->in[0]].dtype == RF_F32;
-}
 
 static enum rf_status prepare(struct rf_prepare *p, void *state)
 {
@@ -100,12 +67,14 @@ static void run_dense(const struct rf_exec *x, enum rf_unary unary, int part, in
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     const struct rf_epilogue *const e = state;
-    enum rf_status rc;
+    const enum rf_status rc = rf_infer_dtype(x, 0, dtypes_of(e->unary));
 
-    if (x->in[0]->dtype == RF_F32)
-        return rf_epilogue_only_infer(state, x);
-    rc = rf_infer_dtype(x, 0, dtypes_of(e->unary));
-    return rc ? rc : rf_infer_same(state, x);
+    if (rc || x->in[0]->dtype == RF_F32)
+        return rc ? rc : rf_epilogue_only_infer(state, x);
+    x->max_parts = (size_t)rf_numel(&x->in[0]->shape) / 4096 + 1;
+    x->cost = rf_cost(rf_numel(&x->in[0]->shape), 8);
+    x->algorithm = "elements";
+    return rf_infer_same(state, x);
 }
 
 static void run(const struct rf_exec *x, int part, int n_parts)
@@ -156,8 +125,6 @@ static enum rf_status activation(struct rf_prepare *p, struct rf_epilogue *e, en
         .layouts = RF_ACCEPTS_ANY,                                                                 \
         .kind = RF_KIND_##activity,                                                                \
         .state_bytes = sizeof(struct rf_epilogue),                                                 \
-        .fits = is_f32,                                                                            \
-        .otherwise = RF_UNARY_##id == RF_UNARY_Identity ? &moved_identity : NULL,                  \
         .prepare = prepare,                                                                        \
         .infer = infer,                                                                            \
         .run = run,                                                                                \
