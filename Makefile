@@ -208,7 +208,7 @@ $(ORACLE):
 	@echo "  NPM   $@"
 	$(Q)npm install --silent --ignore-scripts --no-audit --no-fund --prefix $(@D) onnxruntime-node@1.23.2
 
-zoo: deps zoo-deps ## torchvision's networks against PyTorch (half an hour)
+zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
 

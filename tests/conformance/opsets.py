@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import numpy as np
-from onnx import TensorProto, external_data_helper, helper, mapping, numpy_helper
+from onnx import external_data_helper, helper, mapping, numpy_helper
 
 import opset_cases
 from suite import Suite

@@ -25,7 +25,8 @@ function readNpy(path) {
   const [type, Kind] = KINDS[/'descr': '([^']+)'/.exec(head)[1]];
   if (/'fortran_order': True/.test(head)) throw new Error(`${path}: Fortran order`);
   const dims = (/'shape': \(([^)]*)\)/.exec(head)[1].match(/\d+/g) ?? []).map(Number);
-  return new ort.Tensor(type, new Kind(file.buffer.slice(file.byteOffset + start, file.byteOffset + file.length)), dims);
+  const bytes = file.buffer.slice(file.byteOffset + start, file.byteOffset + file.length);
+  return new ort.Tensor(type, new Kind(bytes), dims);
 }
 
 function writeNpy(path, tensor) {

@@ -5,7 +5,8 @@
 
 `pass`: the outputs have the expected dtype, shape and values. `skip: REASON`: the model is refused with exit
 code 1 and one line that has every word of the reason. `differs: REASON`: it is computed, and other values are
-right for that reason. Whatever is not as expected.txt says counts as failed. Prints a table by operator; the last line is `N passed, N failed, N skipped`.
+right for that reason. Whatever is not as expected.txt says counts as failed. Prints a table by operator; the
+last line is `N passed, N failed, N skipped`, where `differs` counts as skipped.
 """
 
 import argparse

@@ -86,7 +86,7 @@ def any_size(folder):
 
 def old(folder):
     for label, opset, w, made_by_nodes in (
-            *((f"Caffe2 era (IR 3)", opset, caffe2.weights(), False) for opset in (6, 7, 8, 9)),
+            *(("Caffe2 era (IR 3)", opset, caffe2.weights(), False) for opset in (6, 7, 8, 9)),
             ("Caffe2 era, weights made by nodes", 9, caffe2.constant_weights(), True)):
         def trial(opset=opset, w=w, made_by_nodes=made_by_nodes):
             path = folder / "model.onnx"

@@ -4,12 +4,13 @@
     /usr/bin/python3 tests/zoo/run.py [BUILD] [--filter TEXT] [--opsets 11,13,17] [--write]
 
 Needs Debian's python3-torch, python3-torchvision and python3-onnx. One line a comparison; the last line is
-`N passed, N failed`. With --write the table in README.md is written anew.
+`N passed, N failed`. --write puts the rows of what ran into README.md's table.
 """
 
 import argparse
 import collections
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -23,7 +24,7 @@ import networks
 import trial
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "build" / "zoo"
+FOLDER = ROOT / "build" / "zoo" / str(os.getpid())
 README = pathlib.Path(__file__).with_name("README.md")
 OPSETS = (11, 13, 17)
 FIXED_ROWS = {11: 1, 13: 2, 17: 1}  # of the file with a fixed batch
@@ -47,15 +48,15 @@ class Table:
             print(f"    {text}")
 
     def markdown(self):
-        yield "| network | opsets | comparisons | error | share | activity layers | near |"
-        yield "|---|---|---|---|---|---|---|"
+        """network -> its row"""
         for network, rows in self.rows.items():
             outcomes = [outcome for _, outcome in rows]
             opsets = " ".join(map(str, sorted({opset for opset, _ in rows})))
             failed = sum(bool(o.wrong) for o in outcomes)
             comparisons = f"{len(outcomes)}, {failed} failed" if failed else len(outcomes)
-            yield (f"| {network} | {opsets} | {comparisons} | {worst(o.error for o in outcomes):.1e} | "
-                   f"{worst(o.share for o in outcomes):.1e} | {outcomes[0].layers} | {sum(o.near for o in outcomes)} |")
+            yield network, (f"| {network} | {opsets} | {comparisons} | {worst(o.error for o in outcomes):.1e} | "
+                            f"{worst(o.share for o in outcomes):.1e} | {outcomes[0].layers} | "
+                            f"{sum(o.near for o in outcomes)} |")
 
 
 def worst(numbers):
@@ -95,10 +96,14 @@ def run_forms(binary, table, wanted, opsets):
 
 
 def write_readme(table):
-    lines = "\n".join(table.markdown())
+    """Replaces the rows of the networks that ran; the others stay."""
     text = README.read_text(encoding="utf-8")
-    text = re.sub(r"(?s)(<!-- table -->\n).*?(\n<!-- end -->)", lambda m: m[1] + lines + m[2], text)
-    README.write_text(text, encoding="utf-8")
+    head, old, tail = re.fullmatch(r"(?s)(.*<!-- table -->\n.*?---\|\n)(.*?)(<!-- end -->.*)", text).groups()
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in old.splitlines()}
+    rows.update(table.markdown())
+    order = [*networks.NETWORKS, *rows]
+    lines = sorted(rows, key=order.index)
+    README.write_text(head + "".join(rows[name] + "\n" for name in lines) + tail, encoding="utf-8")
 
 
 def main():
@@ -106,7 +111,7 @@ def main():
     parser.add_argument("build", nargs="?", default=ROOT / "build", type=pathlib.Path)
     parser.add_argument("--filter", default="", help="only networks whose name has this text")
     parser.add_argument("--opsets", default="", help="only these, separated by commas")
-    parser.add_argument("--write", action="store_true", help="write the table into README.md")
+    parser.add_argument("--write", action="store_true", help="write what ran into README.md's table")
     args = parser.parse_args()
     opsets = [int(opset) for opset in args.opsets.split(",") if opset]
     binary = (args.build / "rectifier").resolve()
