@@ -13,11 +13,11 @@
 #include "core/arena.h"
 #include "core/tensor.h"
 
-#define RF_MAX_IN 64  /* inputs of a node (Concat) */
-#define RF_MAX_OUT 64 /* outputs of a node (Split) */
+#define RF_MAX_IN 64       /* inputs of a node (Concat) */
+#define RF_MAX_OUT 64      /* outputs of a node (Split) */
 #define RF_MAX_NODES 32768 /* with the conversions between layouts */
-#define RF_NO_VALUE (-1) /* an optional input that is absent */
-#define RF_MAX_NAME 128  /* bytes kept of a name shown to users */
+#define RF_NO_VALUE (-1)   /* an optional input that is absent */
+#define RF_MAX_NAME 128    /* bytes kept of a name shown to users */
 
 typedef int32_t rf_value_id;
 

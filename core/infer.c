@@ -167,7 +167,7 @@ static enum rf_status compute(struct rf_inference *x, const struct rf_node *node
 enum rf_status rf_infer_node(struct rf_inference *x, size_t i, struct rf_error *err)
 {
     const struct rf_node *const node = x->g->nodes[i];
-    struct rf_infer once;
+    struct rf_infer once = {0};
     struct rf_infer *const wish = x->wishes ? &x->wishes[i] : &once;
     enum rf_status rc = RF_OK;
 

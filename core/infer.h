@@ -32,8 +32,8 @@ enum rf_status rf_find_known(struct rf_graph *g, struct rf_error *err) RF_CHECKE
 
 /* Sets tensors to what inputs and constants are. */
 void rf_infer_start(const struct rf_inference *x, const struct rf_given *given);
-/* Infers one node, which is prepared, and computes it if it is known. */
-enum rf_status rf_infer_node(struct rf_inference *x, size_t node, struct rf_error *err) RF_CHECKED;
+/* Infers node i, which is prepared, and computes it if it is known. */
+enum rf_status rf_infer_node(struct rf_inference *x, size_t i, struct rf_error *err) RF_CHECKED;
 /* All of them. */
 enum rf_status rf_infer_graph(struct rf_inference *x, const struct rf_given *given,
                               struct rf_error *err) RF_CHECKED;

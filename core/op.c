@@ -182,9 +182,10 @@ enum rf_status rf_infer_dtype(struct rf_infer *x, int i, uint32_t dtypes)
 size_t rf_tensor_ints(const struct rf_tensor *t, int64_t *v, size_t max)
 {
     const size_t n = t ? (size_t)rf_numel(&t->shape) : 0;
+    const void *const data = t ? t->data : NULL;
 
-    for (size_t i = 0; i < n && i < max; i++)
-        v[i] = t->dtype == RF_I32 ? ((const int32_t *)t->data)[i] : ((const int64_t *)t->data)[i];
+    for (size_t i = 0; data && i < n && i < max; i++)
+        v[i] = t->dtype == RF_I32 ? ((const int32_t *)data)[i] : ((const int64_t *)data)[i];
     return n;
 }
 

@@ -61,10 +61,12 @@ static enum rf_status prepare_bias(struct rf_prepare *p, struct state *s, float 
     if (!v)
         return p->status;
     const float *const bias = rf_prepare_weights(p, 2, "bias");
-    if (bias && !is_bias(v, (int64_t)s->n_out))
-        rf_prepare_fail(p, RF_SHAPE, "bias %s has shape %s, expected [%zu]", v->name,
-                        rf_shape_text(&v->shape, text, sizeof(text)), s->n_out);
-    float *const copy = p->status ? NULL : rf_prepare_alloc(p, s->n_out, sizeof(*copy));
+    if (!bias)
+        return p->status;
+    if (!is_bias(v, (int64_t)s->n_out))
+        return rf_prepare_fail(p, RF_SHAPE, "bias %s has shape %s, expected [%zu]", v->name,
+                               rf_shape_text(&v->shape, text, sizeof(text)), s->n_out);
+    float *const copy = rf_prepare_alloc(p, s->n_out, sizeof(*copy));
     const size_t step = rf_numel(&v->shape) > 1;
 
     for (size_t i = 0; copy && i < s->n_out; i++)

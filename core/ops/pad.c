@@ -94,7 +94,7 @@ static enum rf_status pad(struct rf_infer *x, const struct state *s, const int64
                           const int *axes)
 {
     const struct rf_shape shape = x->in[0]->shape;
-    int64_t before[RF_MAX_RANK], after[RF_MAX_RANK];
+    int64_t before[RF_MAX_RANK] = {0}, after[RF_MAX_RANK] = {0};
     enum rf_status rc = RF_OK;
 
     x->out[0]->shape = shape;
@@ -152,7 +152,7 @@ static void copy(const struct rf_exec *x, const int64_t *before, const int64_t *
     const struct state *const s = x->state;
     const struct rf_view whole = rf_view_of(x->out[0]);
     struct rf_view done = whole, from = rf_view_of(x->in[0]);
-    struct span spans[RF_MAX_RANK];
+    struct span spans[RF_MAX_RANK] = {{0}};
 
     if (!rf_numel(&x->out[0]->shape))
         return;
@@ -193,7 +193,7 @@ static enum rf_status infer_attribute(const void *state, struct rf_infer *x)
 static void run_attribute(const struct rf_exec *x, int part, int n_parts)
 {
     const struct state *const s = x->state;
-    int64_t before[RF_MAX_RANK], after[RF_MAX_RANK];
+    int64_t before[RF_MAX_RANK] = {0}, after[RF_MAX_RANK] = {0};
     float value = s->value;
 
     (void)part, (void)n_parts;
@@ -244,7 +244,8 @@ static enum rf_status infer_input(const void *state, struct rf_infer *x)
 static void run_input(const struct rf_exec *x, int part, int n_parts)
 {
     const int rank = x->in[0]->shape.rank;
-    int64_t pads[2 * RF_MAX_RANK], named[RF_MAX_RANK], before[RF_MAX_RANK], after[RF_MAX_RANK];
+    int64_t before[RF_MAX_RANK] = {0}, after[RF_MAX_RANK] = {0};
+    int64_t pads[2 * RF_MAX_RANK], named[RF_MAX_RANK];
     int axes[RF_MAX_RANK];
     uint64_t zero = 0;
 

@@ -48,7 +48,11 @@ static double count(const struct rf_infer *x)
     const __int128 way = (__int128)integer(x->in[1]) - integer(x->in[0]);
     const int64_t delta = integer(x->in[2]);
 
-    return !delta ? NAN : (double)(way / delta + (way % delta != 0 && (way > 0) == (delta > 0)));
+    if (!delta)
+        return NAN;
+    const __int128 whole = way / delta;
+
+    return (double)(whole + (way % delta != 0 && (way > 0) == (delta > 0)));
 }
 
 static enum rf_status infer(const void *state, struct rf_infer *x)

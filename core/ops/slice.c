@@ -111,7 +111,7 @@ static void copy(const struct rf_exec *x, const struct wish *w, int part, int n_
 {
     const struct rf_view to = rf_view_of(x->out[0]);
     struct rf_view from = rf_view_of(x->in[0]);
-    struct range ranges[RF_MAX_RANK];
+    struct range ranges[RF_MAX_RANK] = {{0}};
 
     find_ranges(w, &x->in[0]->shape, ranges);
     for (int i = 0; i < from.rank; i++)
@@ -140,7 +140,7 @@ static enum rf_status input(struct rf_infer *x, int i, const char *what, struct 
 
 static enum rf_status infer_inputs(const void *state, struct rf_infer *x)
 {
-    struct wish w = {0};
+    struct wish w = {.starts.n = 0};
     enum rf_status rc = input(x, 1, "starts", &w.starts);
 
     (void)state;
@@ -155,7 +155,7 @@ static enum rf_status infer_inputs(const void *state, struct rf_infer *x)
 
 static void run_inputs(const struct rf_exec *x, int part, int n_parts)
 {
-    struct wish w;
+    struct wish w = {.starts.n = 0};
 
     w.starts.n = rf_tensor_ints(x->in[1], w.starts.v, RF_MAX_RANK);
     w.ends.n = rf_tensor_ints(x->in[2], w.ends.v, RF_MAX_RANK);

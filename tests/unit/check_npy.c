@@ -203,7 +203,8 @@ START_TEST(values_that_do_not_fit)
     static const struct {
         const char *header, *bytes, *text;
     } cases[] = {
-        {H("<i8", "False", "(1,)"), "\x01\0\0\0\0\0\x20\0", "npy: element 0 is 9007199254740993, beyond 2^53"},
+        {H("<i8", "False", "(1,)"), "\x01\0\0\0\0\0\x20\0",
+         "npy: element 0 is 9007199254740993, beyond 2^53"},
         {H("<u8", "False", "(1,)"), "\xff\xff\xff\xff\xff\xff\xff\xff", "beyond 2^53"},
         {H("<f8", "False", "(1,)"), "\xff\xff\xff\xff\xff\xff\xef\x7f", "beyond FP32's range"},
     };
