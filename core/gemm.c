@@ -1,34 +1,55 @@
 #include "core/gemm.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/rectifier.h"
 
-static const struct rf_gemm_backend *const backend = &rf_gemm_openblas;
+static const struct rf_gemm_backend *chosen;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-float *rf_gemm_init(struct rf_prepare *p, struct rf_gemm *g, size_t n_in, size_t n_out)
+/* An unknown RECTIFIER_GEMM changes nothing: who reads the user's settings says so. */
+static void choose(void)
+{
+    const char *const wish = getenv("RECTIFIER_GEMM");
+    const bool openblas = (wish && !strcmp(wish, "openblas")) || !rf_panel_is_faster();
+
+    chosen = openblas ? &rf_gemm_openblas : &rf_gemm_panel;
+}
+
+const struct rf_gemm_backend *rf_gemm_backend(void)
+{
+    pthread_once(&once, choose);
+    return chosen;
+}
+
+enum rf_status rf_gemm_init(struct rf_prepare *p, struct rf_gemm *g,
+                            const struct rf_gemm_backend *backend, size_t n_in, size_t n_out)
 {
     size_t n;
 
-    if (n_in > INT32_MAX || n_out > INT32_MAX || __builtin_mul_overflow(n_in, n_out, &n)) {
-        rf_prepare_fail(p, RF_LIMIT, "weights of %zu by %zu are too large", n_in, n_out);
-        return NULL;
-    }
-    float *const weights = rf_prepare_alloc(p, n, sizeof(float));
-
-    *g = (struct rf_gemm){.weights = weights, .n_in = n_in, .n_out = n_out};
-    return weights;
+    if (n_in > INT32_MAX || n_out > INT32_MAX || __builtin_mul_overflow(n_in, n_out, &n))
+        return rf_prepare_fail(p, RF_LIMIT, "weights of %zu by %zu are too large", n_in, n_out);
+    if (backend == &rf_gemm_panel)
+        n = rf_panel_floats(n_in, n_out);
+    *g = (struct rf_gemm){.backend = backend, .n_in = n_in, .n_out = n_out};
+    g->weights = rf_prepare_alloc(p, n, sizeof(float));
+    return p->status;
 }
 
 void rf_gemm_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
                  size_t y_pitch, size_t c0, size_t c1)
 {
-    backend->run(g, a, a_pitch, rows, y, y_pitch, c0, c1);
+    g->backend->run(g, a, a_pitch, rows, y, y_pitch, c0, c1);
 }
 
 void rf_gemm_dense(const float *a, const float *b, float *y, size_t rows, size_t n_in, size_t n_out)
 {
-    const struct rf_gemm g = {.weights = b, .n_in = n_in, .n_out = n_out};
+    const struct rf_gemm g = {.backend = &rf_gemm_openblas,
+                              .weights = (float *)(uintptr_t)b,
+                              .n_in = n_in,
+                              .n_out = n_out};
 
     if (!n_in)
         memset(y, 0, rows * n_out * sizeof(*y));
@@ -38,8 +59,10 @@ void rf_gemm_dense(const float *a, const float *b, float *y, size_t rows, size_t
 
 void rf_gemm_warm_up(void)
 {
-    static const float weights[RF_GROUP * RF_GROUP], a[4 * RF_GROUP];
-    const struct rf_gemm g = {.weights = weights, .n_in = RF_GROUP, .n_out = RF_GROUP};
+    static float weights[RF_GROUP * RF_GROUP];
+    static const float a[4 * RF_GROUP];
+    const struct rf_gemm g = {
+        .backend = &rf_gemm_openblas, .weights = weights, .n_in = RF_GROUP, .n_out = RF_GROUP};
     float y[4 * RF_GROUP];
 
     rf_gemm_run(&g, a, RF_GROUP, 4, y, RF_GROUP, 0, RF_GROUP);
@@ -47,7 +70,7 @@ void rf_gemm_warm_up(void)
 
 const char *rf_engine_gemm(void)
 {
-    return backend->name;
+    return rf_gemm_backend()->name;
 }
 
 const char *rf_engine_blas(void)

@@ -67,6 +67,53 @@ typedef void rf_rows_fn(const struct rf_rows *r);
 /* to[i] = a[i] op b[i]; where a step is false, a[0] or b[0] serves for all. `to` may be a or b. */
 typedef void rf_binary_fn(float *to, const float *a, bool a_step, const float *b, bool b_step,
                           size_t n);
+/*
+ * Up to panel_rows rows of a product times one panel of panel_width columns:
+ *     y[r][c] = sum over taps t and k < depth of row[r][tap[t] + k] * weights[t * depth + k][c]
+ * one chain of additions an output, in this order, from +0.
+ */
+struct rf_panel_tile {
+    const float *const *row; /* [rows] */
+    float *const *y;         /* [rows] */
+    size_t rows;             /* 1 to panel_rows */
+    const ptrdiff_t *tap;
+    size_t n_taps, depth;
+    const float *weights; /* [n_taps * depth][panel_width], zeros beyond the last column */
+    size_t lanes;         /* columns to store, 1 to panel_width */
+    const void *ahead;    /* memory to prefetch meanwhile, half the weights' size */
+};
+
+#define RF_MAX_PANEL_ROWS 14
+
+/* One row times several panels: y[c] = sum over k of x[k] * weights[c / width][k][c % width]; the
+ * same chains of additions as above. */
+struct rf_panel_row {
+    const float *x;
+    const uint32_t *index; /* [n] depths that count, ascending; NULL: all, n = depth */
+    size_t n, depth;
+    const float *weights; /* panels side by side */
+    float *y;
+    size_t columns;
+};
+
+/* A tile of (m + 2)^2 pixels -> one row of `channels` floats in each of (m + 2)^2 matrices, `step`
+ * floats apart. */
+struct rf_winograd_input {
+    const float *x; /* pixel (0, 0) of the tile */
+    size_t row, pitch, channels;
+    float *v;
+    size_t step;
+};
+
+/* One row in each of (m + 2)^2 matrices -> the first h x w of m x m pixels. */
+struct rf_winograd_output {
+    const float *m;
+    size_t step, channels;
+    float *y; /* pixel (0, 0) of the tile */
+    size_t row, pitch, h, w;
+};
+
+enum rf_winograd_size { RF_WINOGRAD_2, RF_WINOGRAD_4, RF_N_WINOGRAD };
 
 enum rf_isa { RF_ISA_BASE, RF_ISA_AVX2, RF_ISA_AVX512, RF_N_ISA };
 
@@ -89,6 +136,13 @@ struct rf_kernels {
     /* y[c] = sum over taps of x[t][c] * w[t * w_pitch + c]. */
     void (*depthwise)(float *y, const float *const *x, const float *w, size_t w_pitch,
                       size_t n_taps, size_t channels);
+    size_t panel_rows, panel_width;
+    void (*panel)(const struct rf_panel_tile *t);
+    void (*panel_row)(const struct rf_panel_row *t);
+    /* Writes the indices of the x that are not 0 (NaN is not); returns how many. */
+    size_t (*nonzero)(uint32_t *index, const float *x, size_t n);
+    void (*winograd_input[RF_N_WINOGRAD])(const struct rf_winograd_input *t);
+    void (*winograd_output[RF_N_WINOGRAD])(const struct rf_winograd_output *t);
     /* y = softmax(x) or log(softmax(x)) over n elements; y may be x. */
     void (*softmax)(float *y, const float *x, size_t n, bool log);
 };

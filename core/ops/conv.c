@@ -1,5 +1,6 @@
 /*
- * Conv, 1-D and 2-D, on channels-last pixels.
+ * Conv, 1-D and 2-D, on channels-last pixels, by OpenBLAS; and where every channel is its own
+ * group.
  *
  * A tile of output positions is gathered into rows of kernel_h * kernel_w * channels floats
  * (im2col) and multiplied with the weights, a group after the other; the epilogue runs on the tile
@@ -12,15 +13,13 @@
 
 #include <string.h>
 
-#include "core/epilogue.h"
 #include "core/gemm.h"
 #include "core/view.h"
 
 #define TILE_BYTES (1 << 20) /* of a tile's rows and results: what a core's L2 holds */
 
 struct state {
-    struct rf_epilogue epilogue; /* first */
-    struct rf_conv conv;
+    struct rf_conv_state common; /* first */
     /* Constant weights: */
     struct rf_gemm
         *gemm;   /* one a group: [kernel_h][kernel_w][in_channels / groups][out / groups] */
@@ -46,8 +45,8 @@ static void complete(struct layer *l, const struct state *s, const struct rf_sha
     struct rf_window *const w = &l->window;
 
     rf_window_as_image(w);
-    l->epilogue = s->epilogue;
-    l->groups = (size_t)s->conv.groups;
+    l->epilogue = s->common.epilogue;
+    l->groups = (size_t)s->common.conv.groups;
     l->n_in = (size_t)weight->dim[1];
     l->n_out = (size_t)weight->dim[0] / l->groups;
     l->taps = (size_t)(w->kernel[0] * w->kernel[1]);
@@ -86,13 +85,13 @@ static size_t packed_bytes(const struct layer *l)
 
 static enum rf_status infer_layer(const struct state *s, struct rf_infer *x, struct layer *l)
 {
-    enum rf_status rc = rf_conv_infer(&s->conv, x, &l->window);
+    enum rf_status rc = rf_conv_infer(&s->common.conv, x, &l->window);
 
     if (rc)
         return rc;
     complete(l, s, &x->in[1]->shape);
     x->halo = rf_window_halo(&l->window);
-    return rf_epilogue_infer(&s->epilogue, x);
+    return rf_epilogue_infer(&s->common.epilogue, x);
 }
 
 static void wish(const struct layer *l, struct rf_infer *x)
@@ -183,11 +182,9 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
     }
     s->gemm = rf_prepare_alloc(p, l.groups, sizeof(*s->gemm));
     for (size_t g = 0; s->gemm && g < l.groups; g++) {
-        float *const to = rf_gemm_init(p, &s->gemm[g], gathered(&l), l.n_out);
-
-        if (!to)
+        if (rf_gemm_init(p, &s->gemm[g], &rf_gemm_openblas, gathered(&l), l.n_out))
             return p->status;
-        pack_group(&weight, g, l.n_out, to);
+        pack_group(&weight, g, l.n_out, s->gemm[g].weights);
     }
     return p->status;
 }
@@ -207,7 +204,10 @@ static void *pack_into(struct layer *l, const struct rf_tensor *tensor, void *sc
     } else {
         for (size_t g = 0; g < l->groups; g++, to += gathered(l) * l->n_out) {
             pack_group(&weight, g, l->n_out, to);
-            gemm[g] = (struct rf_gemm){.weights = to, .n_in = gathered(l), .n_out = l->n_out};
+            gemm[g] = (struct rf_gemm){.backend = &rf_gemm_openblas,
+                                       .weights = to,
+                                       .n_in = gathered(l),
+                                       .n_out = l->n_out};
         }
     }
     return (char *)scratch + packed_bytes(l);
@@ -312,7 +312,7 @@ static void look(const struct rf_exec *x, struct layer *l)
     const struct state *const s = x->state;
     const struct rf_shape *const weight = &x->in[1]->shape;
 
-    rf_window_fit(&s->conv.window, &x->in[0]->shape, &weight->dim[2], &l->window);
+    rf_window_fit(&s->common.conv.window, &x->in[0]->shape, &weight->dim[2], &l->window);
     complete(l, s, weight);
 }
 
@@ -338,52 +338,20 @@ static void run_packing(const struct rf_exec *x, int part, int n_parts)
 /* ---- rows --------------------------------------------------------------------------------------
  */
 
-static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
-{
-    const int rank = g->values[node->in[0]].shape.rank;
-
-    return (rank == 3 || rank == 4) && g->values[node->in[1]].shape.rank == rank;
-}
-
-static bool is_constant(const struct rf_graph *g, const struct rf_node *node, int i)
-{
-    const struct rf_value *const v =
-        i < node->n_in && node->in[i] != RF_NO_VALUE ? &g->values[node->in[i]] : NULL;
-
-    return !v || v->constant;
-}
-
-static bool fits_constant(const struct rf_graph *g, const struct rf_node *node)
-{
-    return fits_image(g, node) && is_constant(g, node, 1) && is_constant(g, node, 2);
-}
-
 static enum rf_status prepare_packing(struct rf_prepare *p, void *state)
 {
     struct state *const s = state;
 
-    if (rf_conv_prepare(p, &s->conv))
+    if (rf_conv_prepare(p, &s->common.conv))
         return p->status;
-    return rf_epilogue_prepare(p, &s->epilogue);
+    return rf_epilogue_prepare(p, &s->common.epilogue);
 }
 
 static enum rf_status prepare(struct rf_prepare *p, void *state)
 {
     struct state *const s = state;
-    const struct rf_value *const weight = rf_prepare_in(p, 1);
 
-    if (prepare_packing(p, state) || !rf_prepare_weights(p, 1, "weight"))
-        return p->status;
-    const size_t channels = (size_t)weight->shape.dim[0];
-    const float *const bias = rf_prepare_vector(p, 2, "bias", weight->shape.dim[0]);
-
-    if (!bias)
-        return p->status;
-    float *const copy = rf_prepare_alloc(p, channels, sizeof(*copy));
-    if (copy)
-        memcpy(copy, bias, channels * sizeof(*copy));
-    s->epilogue.bias = copy;
-    return p->status;
+    return rf_conv_prepare_constant(p, &s->common);
 }
 
 extern const struct rf_op rf_op_ConvPlain;
@@ -396,18 +364,18 @@ extern const struct rf_op rf_op_ConvPlain;
 RF_OP(ConvPacking) = {
     CONV,
     .since = RF_NO_OPSET,
-    .fits = fits_image,
+    .fits = rf_conv_fits_image,
     .otherwise = &rf_op_ConvPlain,
     .prepare = prepare_packing,
     .infer = infer_packing,
     .run = run_packing,
 };
 
-RF_OP(Conv) = {
+RF_OP(ConvGathered) = {
     CONV,
-    .since = 1,
+    .since = RF_NO_OPSET,
     .const_in = 1u << 1 | 1u << 2,
-    .fits = fits_constant,
+    .fits = rf_conv_fits_constant,
     .otherwise = &rf_op_ConvPacking,
     .prepare = prepare,
     .infer = infer,

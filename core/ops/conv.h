@@ -2,12 +2,25 @@
 #ifndef RF_CORE_OPS_CONV_H
 #define RF_CORE_OPS_CONV_H
 
+#include "core/epilogue.h"
 #include "core/window.h"
 
 struct rf_conv {
     struct rf_window_attrs window;
     int64_t groups;
 };
+
+/* What the states of the rows for channels-last pixels begin with. */
+struct rf_conv_state {
+    struct rf_epilogue epilogue; /* first */
+    struct rf_conv conv;
+};
+
+/* Input and weight are 1-D or 2-D images; weight and bias constant. */
+bool rf_conv_fits_constant(const struct rf_graph *g, const struct rf_node *node);
+bool rf_conv_fits_image(const struct rf_graph *g, const struct rf_node *node);
+/* Attributes, epilogue and a copy of the constant bias. */
+enum rf_status rf_conv_prepare_constant(struct rf_prepare *p, struct rf_conv_state *s);
 
 enum rf_status rf_conv_prepare(struct rf_prepare *p, struct rf_conv *c);
 /* Dtypes, the weight's rank and groups, channels, bias. A ConvTranspose's weight is

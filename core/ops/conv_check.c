@@ -1,6 +1,8 @@
 /* What convolutions of all layouts have to check. */
 #include "core/ops/conv.h"
 
+#include <string.h>
+
 enum rf_status rf_conv_prepare(struct rf_prepare *p, struct rf_conv *c)
 {
     c->groups = rf_attr_int_in(p, "group", 1, 1, INT32_MAX);
@@ -83,4 +85,46 @@ enum rf_status rf_conv_infer(const struct rf_conv *c, struct rf_infer *x, struct
     if (!rc)
         rc = rf_window_infer(&c->window, x, &x->in[1]->shape.dim[2], channels, w);
     return rc ? rc : rf_conv_macs(x, &x->out[0]->shape);
+}
+
+/* ---- constant weights on channels-last pixels --------------------------------------------------
+ */
+
+bool rf_conv_fits_image(const struct rf_graph *g, const struct rf_node *node)
+{
+    const int rank = g->values[node->in[0]].shape.rank;
+
+    return (rank == 3 || rank == 4) && g->values[node->in[1]].shape.rank == rank;
+}
+
+static bool is_constant(const struct rf_graph *g, const struct rf_node *node, int i)
+{
+    const struct rf_value *const v =
+        i < node->n_in && node->in[i] != RF_NO_VALUE ? &g->values[node->in[i]] : NULL;
+
+    return !v || (v->constant && v->dtype == RF_F32);
+}
+
+bool rf_conv_fits_constant(const struct rf_graph *g, const struct rf_node *node)
+{
+    return rf_conv_fits_image(g, node) && is_constant(g, node, 1) && is_constant(g, node, 2);
+}
+
+enum rf_status rf_conv_prepare_constant(struct rf_prepare *p, struct rf_conv_state *s)
+{
+    const struct rf_value *const weight = rf_prepare_in(p, 1);
+
+    if (rf_conv_prepare(p, &s->conv) || rf_epilogue_prepare(p, &s->epilogue) ||
+        !rf_prepare_weights(p, 1, "weight"))
+        return p->status;
+    const size_t channels = (size_t)weight->shape.dim[0];
+    const float *const bias = rf_prepare_vector(p, 2, "bias", weight->shape.dim[0]);
+
+    if (!bias)
+        return p->status;
+    float *const copy = rf_prepare_alloc(p, channels, sizeof(*copy));
+    if (copy)
+        memcpy(copy, bias, channels * sizeof(*copy));
+    s->epilogue.bias = copy;
+    return p->status;
 }

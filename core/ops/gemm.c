@@ -117,17 +117,17 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
     struct state *const s = state;
     const struct rf_value *const a = rf_prepare_in(p, 0);
     const float *const w = rf_prepare_weights(p, 1, "weight");
-    float *const to = w ? rf_gemm_init(p, &s->gemm, s->n_in, s->n_out) : NULL;
     const size_t channels = a->layout == RF_NHWC ? (size_t)a->shape.dim[1] : s->n_in;
     const size_t area = s->n_in / channels;
 
-    if (!to)
+    if (!w || rf_gemm_init(p, &s->gemm, rf_gemm_backend(), s->n_in, s->n_out))
         return p->status;
     for (size_t i = 0; i < s->n_in; i++) {
         const size_t row = i % area * channels + i / area;
 
         for (size_t o = 0; o < s->n_out; o++)
-            to[row * s->n_out + o] = s->alpha * w[s->trans_b ? o * s->n_in + i : i * s->n_out + o];
+            *rf_gemm_at(&s->gemm, row, o) =
+                s->alpha * w[s->trans_b ? o * s->n_in + i : i * s->n_out + o];
     }
     return p->status;
 }

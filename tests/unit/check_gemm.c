@@ -48,7 +48,8 @@ START_TEST(callers_do_not_disturb_each_other)
     s->rows = _i ? 1 : ROWS;
     test_random_fill(&seed, weights, (size_t)N_IN * N_OUT);
     test_random_fill(&seed, s->a, (size_t)ROWS * N_IN);
-    s->gemm = (struct rf_gemm){.weights = weights, .n_in = N_IN, .n_out = N_OUT};
+    s->gemm = (struct rf_gemm){
+        .backend = &rf_gemm_openblas, .weights = weights, .n_in = N_IN, .n_out = N_OUT};
     rf_gemm_run(&s->gemm, s->a, N_IN, (size_t)s->rows, s->want, N_OUT, 0, N_OUT);
     for (int r = 0; r < s->rows; r++) {
         for (int c = 0; c < N_OUT; c++) {
@@ -75,7 +76,8 @@ START_TEST(columns_come_by_the_range)
 {
     enum { IN = 7, OUT = 33, N = 5, PITCH = 40 };
     float weights[IN * OUT], a[N * IN], y[N * PITCH];
-    const struct rf_gemm g = {.weights = weights, .n_in = IN, .n_out = OUT};
+    const struct rf_gemm g = {
+        .backend = &rf_gemm_openblas, .weights = weights, .n_in = IN, .n_out = OUT};
     uint64_t seed = 2;
 
     test_random_fill(&seed, weights, IN * OUT);

@@ -22,6 +22,20 @@ void RF_K(rf_sum_taps)(float *y, const float *const *x, size_t n_taps, float sca
                        size_t channels);
 void RF_K(rf_depthwise)(float *y, const float *const *x, const float *w, size_t w_pitch,
                         size_t n_taps, size_t channels);
+/* As many sums as there are registers for, with two of weights and one of a row. */
+#ifdef RF_AVX512
+#define RF_PANEL_ROWS 14
+#else
+#define RF_PANEL_ROWS 6
+#endif
+#define RF_PANEL_WIDTH (2 * VW)
+void RF_K(rf_panel)(const struct rf_panel_tile *t);
+void RF_K(rf_panel_row)(const struct rf_panel_row *t);
+size_t RF_K(rf_nonzero)(uint32_t *index, const float *x, size_t n);
+void RF_K(rf_winograd_input_2)(const struct rf_winograd_input *t);
+void RF_K(rf_winograd_input_4)(const struct rf_winograd_input *t);
+void RF_K(rf_winograd_output_2)(const struct rf_winograd_output *t);
+void RF_K(rf_winograd_output_4)(const struct rf_winograd_output *t);
 void RF_K(rf_softmax)(float *y, const float *x, size_t n, bool log);
 
 #endif

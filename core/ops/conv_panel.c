@@ -1,0 +1,242 @@
+/*
+ * Conv on channels-last pixels with weights in panels (core/panel.h): no gathering, as every tap of
+ * the kernel is the same step from each output position's first pixel. Works where RECTIFIER_GEMM
+ * lets panels do it; groups one after the other.
+ */
+#include "core/gemm.h"
+#include "core/ops/conv.h"
+
+#define BLOCK 112  /* output positions that are finished while they are hot */
+#define COLUMNS 64 /* ... and their channels; a multiple of RF_GROUP and of panels */
+#define FEW 448    /* positions below which parts share columns instead of positions */
+
+struct state {
+    struct rf_conv_state common; /* first */
+    struct rf_gemm *gemm;        /* one a group: [kernel_h][kernel_w][in / groups][out / groups] */
+};
+
+/* The convolution at one size of its input. */
+struct layer {
+    const struct state *s;
+    struct rf_window window;
+    struct rf_pixels in, out;
+    size_t groups, n_in, n_out; /* the latter of one group */
+    size_t n_taps, depth;       /* taps that are neighbours in memory are one */
+};
+
+/* ---- geometry ----------------------------------------------------------------------------------
+ */
+
+/* A kernel's row of pixels without gaps is one piece. */
+static bool joins_taps(const struct rf_window *w, size_t pitch, size_t channels)
+{
+    return w->dilation[1] == 1 && pitch == channels;
+}
+
+static void look(const struct rf_exec *x, struct layer *l)
+{
+    const struct rf_shape *const weight = &x->in[1]->shape;
+    struct rf_window *const w = &l->window;
+
+    l->s = x->state;
+    rf_window_fit(&l->s->common.conv.window, &x->in[0]->shape, &weight->dim[2], w);
+    rf_window_as_image(w);
+    l->in = rf_tensor_pixels(x->in[0]);
+    l->out = rf_tensor_pixels(x->out[0]);
+    l->groups = (size_t)l->s->common.conv.groups;
+    l->n_in = (size_t)weight->dim[1];
+    l->n_out = (size_t)weight->dim[0] / l->groups;
+    const bool joined = joins_taps(w, l->in.pitch, l->n_in);
+
+    l->n_taps = (size_t)(w->kernel[0] * (joined ? 1 : w->kernel[1]));
+    l->depth = l->n_in * (joined ? (size_t)w->kernel[1] : 1);
+}
+
+static enum rf_status infer(const void *state, struct rf_infer *x)
+{
+    const struct state *const s = state;
+    struct rf_window w;
+    enum rf_status rc = rf_conv_infer(&s->common.conv, x, &w);
+
+    if (rc)
+        return rc;
+    rf_window_as_image(&w);
+    const size_t channels = (size_t)x->out[0]->shape.dim[1];
+    const size_t positions = channels ? (size_t)rf_numel(&x->out[0]->shape) / channels : 0;
+    const size_t taps = (size_t)(w.kernel[0] * w.kernel[1]);
+
+    x->halo = rf_window_halo(&w);
+    x->cost = x->macs;
+    x->max_parts = positions < FEW && s->common.conv.groups == 1
+                       ? (channels + COLUMNS - 1) / COLUMNS
+                       : positions / BLOCK + 1;
+    x->scratch = taps * sizeof(ptrdiff_t) + BLOCK * (sizeof(float *) + sizeof(const float *));
+    x->algorithm = taps == 1 ? "pointwise panel" : "direct panel";
+    return rf_epilogue_infer(&s->common.epilogue, x);
+}
+
+/* ---- weights -----------------------------------------------------------------------------------
+ */
+
+static enum rf_status pack(struct rf_prepare *p, void *state)
+{
+    struct state *const s = state;
+    const struct rf_value *const value = rf_prepare_in(p, 1);
+    const float *const w = value->constant;
+    const size_t groups = (size_t)s->common.conv.groups, in = (size_t)value->shape.dim[1];
+    const size_t out = (size_t)value->shape.dim[0] / groups;
+    const size_t taps = (size_t)rf_numel(&value->shape) / (in * out * groups);
+
+    s->gemm = rf_prepare_alloc(p, groups, sizeof(*s->gemm));
+    for (size_t g = 0; g < groups && !p->status; g++) {
+        if (rf_gemm_init(p, &s->gemm[g], &rf_gemm_panel, taps * in, out))
+            return p->status;
+        for (size_t o = 0; o < out; o++)
+            for (size_t i = 0; i < in; i++)
+                for (size_t t = 0; t < taps; t++)
+                    *rf_gemm_at(&s->gemm[g], t * in + i, o) =
+                        w[((g * out + o) * in + i) * taps + t];
+    }
+    return p->status;
+}
+
+/* ---- arithmetic --------------------------------------------------------------------------------
+ */
+
+/* Where a block's positions begin, in the input and in the output. */
+struct block {
+    ptrdiff_t *tap;
+    const float **row;
+    float **y;
+    size_t first, n;
+};
+
+static void place_taps(const struct layer *l, ptrdiff_t *tap)
+{
+    const struct rf_window *const w = &l->window;
+    const size_t columns = l->n_taps / (size_t)w->kernel[0];
+
+    for (size_t i = 0; i < l->n_taps; i++)
+        tap[i] = (ptrdiff_t)(i / columns) * w->dilation[0] * (ptrdiff_t)l->in.row +
+                 (ptrdiff_t)(i % columns) * w->dilation[1] * (ptrdiff_t)l->in.pitch;
+}
+
+static void place_rows(const struct layer *l, struct block *b)
+{
+    const struct rf_pixels *const out = &l->out;
+    const size_t area = out->h * out->w;
+    size_t n = b->first / area, y = b->first % area / out->w, x = b->first % out->w;
+
+    for (size_t i = 0; i < b->n; i++) {
+        b->row[i] = rf_window_pixel(&l->window, &l->in, n, y, x, 0, 0);
+        b->y[i] = out->data + n * out->image + y * out->row + x * out->pitch;
+        if (++x == out->w) {
+            x = 0;
+            if (++y == out->h) {
+                y = 0;
+                n++;
+            }
+        }
+    }
+}
+
+static void run_block(const struct layer *l, const struct rf_exec *x, int part, struct block *b,
+                      size_t c0, size_t c1)
+{
+    const struct rf_panel_rows rows = {
+        .row = b->row, .y = b->y, .n = b->n, .tap = b->tap, .n_taps = l->n_taps, .depth = l->depth};
+
+    for (size_t c = c0; c < c1; c += COLUMNS) {
+        const size_t end = c + COLUMNS < c1 ? c + COLUMNS : c1;
+
+        rf_panel_product(l->s->gemm, &rows, c, end);
+        rf_epilogue_run(&l->s->common.epilogue, x, part, b->first, b->n, NULL, 0, c, end);
+    }
+}
+
+static void run_groups(const struct layer *l, const struct rf_exec *x, int part, struct block *b)
+{
+    const struct rf_panel_rows rows = {
+        .row = b->row, .y = b->y, .n = b->n, .tap = b->tap, .n_taps = l->n_taps, .depth = l->depth};
+
+    for (size_t g = 0; g < l->groups; g++) {
+        rf_panel_product(&l->s->gemm[g], &rows, 0, l->n_out);
+        for (size_t i = 0; i < b->n; i++) {
+            b->row[i] += l->n_in;
+            b->y[i] += l->n_out;
+        }
+    }
+    rf_epilogue_run(&l->s->common.epilogue, x, part, b->first, b->n, NULL, 0, 0, l->out.c);
+}
+
+static void run(const struct rf_exec *x, int part, int n_parts)
+{
+    struct layer l;
+    struct block b = {.tap = x->scratch};
+    size_t first = 0, last, c0 = 0, c1;
+
+    look(x, &l);
+    last = l.out.n * l.out.h * l.out.w;
+    c1 = l.out.c;
+    b.row = (const float **)(b.tap + l.window.kernel[0] * l.window.kernel[1]);
+    b.y = (float **)(b.row + BLOCK);
+    if (last < FEW && l.groups == 1) {
+        rf_part_range((c1 + COLUMNS - 1) / COLUMNS, part, n_parts, &c0, &c1);
+        c0 *= COLUMNS;
+        c1 = c1 * COLUMNS < l.out.c ? c1 * COLUMNS : l.out.c;
+    } else {
+        rf_part_range(last, part, n_parts, &first, &last);
+    }
+    place_taps(&l, b.tap);
+    for (size_t at = first; at < last; at += BLOCK) {
+        b.first = at;
+        b.n = last - at < BLOCK ? last - at : BLOCK;
+        place_rows(&l, &b);
+        if (l.groups > 1)
+            run_groups(&l, x, part, &b);
+        else
+            run_block(&l, x, part, &b, c0, c1);
+    }
+}
+
+/* ---- rows --------------------------------------------------------------------------------------
+ */
+
+/* Not where every channel is its own group: that is no product. */
+static bool fits(const struct rf_graph *g, const struct rf_node *node)
+{
+    const struct rf_shape *const weight = &g->values[node->in[1]].shape;
+    const struct rf_attr *const group = rf_node_attr(node, "group");
+
+    return rf_gemm_backend() == &rf_gemm_panel && rf_conv_fits_constant(g, node) &&
+           !(group && group->as.i > 1 && group->as.i == weight->dim[0] && weight->dim[1] == 1);
+}
+
+static enum rf_status prepare(struct rf_prepare *p, void *state)
+{
+    struct state *const s = state;
+
+    return rf_conv_prepare_constant(p, &s->common);
+}
+
+extern const struct rf_op rf_op_ConvGathered;
+
+RF_OP(ConvPanel) = {
+    .name = "Conv",
+    .since = RF_NO_OPSET,
+    .min_in = 2,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL,
+    .layouts = RF_ACCEPTS_NHWC,
+    .const_in = 1u << 1 | 1u << 2,
+    .param_in = 1u << 1 | 1u << 2,
+    .state_bytes = sizeof(struct state),
+    .fits = fits,
+    .otherwise = &rf_op_ConvGathered,
+    .prepare = prepare,
+    .infer = infer,
+    .pack = pack,
+    .run = run,
+};

@@ -1,0 +1,106 @@
+#include "core/panel.h"
+
+#include "core/gemm.h"
+
+bool rf_panel_is_faster(void)
+{
+    return rf_kernels_best() != rf_kernels_for(RF_ISA_BASE);
+}
+
+size_t rf_panel_floats(size_t n_in, size_t n_out)
+{
+    const size_t width = rf_kernels_best()->panel_width;
+    const size_t panels = n_out / width + (n_out % width != 0);
+    size_t floats;
+
+    return __builtin_mul_overflow(panels * width, n_in, &floats) ? 0 : floats;
+}
+
+size_t rf_panel_at(const struct rf_gemm *g, size_t k, size_t o)
+{
+    const size_t width = rf_kernels_best()->panel_width;
+
+    return (o / width * g->n_in + k) * width + o % width;
+}
+
+/* One panel, all rows, in tiles as even as possible. */
+static void panel(const struct rf_kernels *k, const struct rf_panel_rows *r, const float *weights,
+                  const float *next, size_t c, size_t lanes)
+{
+    const size_t tiles = (r->n + k->panel_rows - 1) / k->panel_rows;
+    const size_t half = r->n_taps * r->depth * k->panel_width / 2;
+    float *y[RF_MAX_PANEL_ROWS];
+    struct rf_panel_tile t = {.y = y,
+                              .tap = r->tap,
+                              .n_taps = r->n_taps,
+                              .depth = r->depth,
+                              .weights = weights,
+                              .lanes = lanes};
+
+    for (size_t i = 0, at = 0; i < tiles; i++, at += t.rows) {
+        t.rows = (r->n - at + tiles - i - 1) / (tiles - i);
+        t.row = r->row + at;
+        /* The first two tiles fetch the halves of the next panel. */
+        t.ahead = i < 2 ? next + i * half : weights;
+        for (size_t j = 0; j < t.rows; j++)
+            y[j] = r->y[at + j] + c;
+        k->panel(&t);
+    }
+}
+
+void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows, size_t c0,
+                      size_t c1)
+{
+    const struct rf_kernels *const k = rf_kernels_best();
+    const size_t width = k->panel_width;
+
+    for (size_t c = c0; c < c1; c += width) {
+        const float *const weights = g->weights + c * g->n_in;
+        const bool last = c + width >= c1;
+
+        panel(k, rows, weights, last ? weights : weights + width * g->n_in, c,
+              last ? c1 - c : width);
+    }
+}
+
+/* ---- behind the interface of gemm.h ------------------------------------------------------------
+ */
+
+static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
+                     size_t y_pitch, size_t c0, size_t c1)
+{
+    enum { BLOCK = 8 * RF_MAX_PANEL_ROWS };
+    const float *row[BLOCK];
+    float *out[BLOCK];
+    static const ptrdiff_t tap;
+
+    for (size_t at = 0; at < rows; at += BLOCK) {
+        const size_t n = rows - at < BLOCK ? rows - at : BLOCK;
+        const struct rf_panel_rows r = {
+            .row = row, .y = out, .n = n, .tap = &tap, .n_taps = 1, .depth = g->n_in};
+
+        for (size_t i = 0; i < n; i++) {
+            row[i] = a + (at + i) * a_pitch;
+            out[i] = y + (at + i) * y_pitch - c0;
+        }
+        rf_panel_product(g, &r, c0, c1);
+    }
+}
+
+static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
+                size_t y_pitch, size_t c0, size_t c1)
+{
+    const struct rf_panel_row one = {.x = a,
+                                     .n = g->n_in,
+                                     .depth = g->n_in,
+                                     .weights = g->weights + c0 * g->n_in,
+                                     .y = y,
+                                     .columns = c1 - c0};
+
+    if (rows == 1)
+        rf_kernels_best()->panel_row(&one);
+    else
+        run_rows(g, a, a_pitch, rows, y, y_pitch, c0, c1);
+}
+
+const struct rf_gemm_backend rf_gemm_panel = {.name = "panel", .run = run};

@@ -1,0 +1,48 @@
+/*
+ * 3x3 convolutions of stride 1 by Winograd's F(m x m, 3 x 3): tiles of the input are transformed,
+ * (m + 2)^2 matrix products take the place of nine, and come back transformed. m = 2 needs 2.25
+ * times fewer multiplications, m = 4 four times fewer.
+ *
+ * F2 keeps exact zeros: where all inputs of an output are 0, so is its sum. F4 blurs them (its
+ * transforms do not cancel to the last bit), which statistics would see.
+ */
+#ifndef RF_CORE_WINOGRAD_H
+#define RF_CORE_WINOGRAD_H
+
+#include "core/gemm.h"
+
+struct rf_winograd {
+    enum rf_winograd_size size;
+    size_t in_channels, out_channels;
+    struct rf_gemm *gemm; /* (m + 2)^2 */
+};
+
+/* m */
+static inline size_t rf_winograd_m(enum rf_winograd_size size)
+{
+    return size == RF_WINOGRAD_2 ? 2 : 4;
+}
+
+/* Transforms and packs weights [out][in][3][3]. */
+enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, const float *weights);
+
+/* Where the work lies: `tile_rows` rows of tiles an image, of m rows of pixels each. */
+struct rf_winograd_grid {
+    size_t rows, columns; /* tiles, of one image */
+    size_t chunk;         /* rows of tiles that are worked on at once */
+    size_t scratch;       /* bytes for a chunk */
+};
+
+struct rf_winograd_grid rf_winograd_grid(const struct rf_winograd *w, size_t height, size_t width);
+
+/*
+ * Rows of tiles [first, last), counted through all images, at most a chunk of them: writes the sums
+ * of these output pixels. Input pixels of whole tiles must be there, in the halo where they lie
+ * outside of the image; `top` and `left` are the padding.
+ */
+void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid *grid,
+                     const struct rf_kernels *k, const struct rf_pixels *in, int64_t top,
+                     int64_t left, const struct rf_pixels *out, size_t first, size_t last,
+                     float *scratch);
+
+#endif
