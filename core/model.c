@@ -428,6 +428,7 @@ enum rf_status rf_model_inspect(struct rf_model *model, const struct rf_shape *s
         const struct rf_node *const node = s->node;
         const rf_value_id out = node->out[0];
         const struct rf_step_info info = {
+            .step = i,
             .name = node->activation ? node->activation->name : node->name,
             .path = node->path,
             .inputs = inputs,

@@ -1,6 +1,7 @@
 #include "core/panel.h"
 
 #include "core/gemm.h"
+#include "core/rectifier.h"
 
 bool rf_panel_is_faster(void)
 {
@@ -104,3 +105,30 @@ static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t 
 }
 
 const struct rf_gemm_backend rf_gemm_panel = {.name = "panel", .run = run};
+
+int64_t rf_engine_exercise(void)
+{
+    enum { DEPTH = 64, TIMES = 2000 };
+    static const float x[DEPTH], weights[DEPTH * RF_MAX_PANEL_WIDTH];
+    static const ptrdiff_t tap;
+    const struct rf_kernels *const k = rf_kernels_best();
+    float sums[RF_MAX_PANEL_ROWS][RF_MAX_PANEL_WIDTH], *y[RF_MAX_PANEL_ROWS];
+    const float *row[RF_MAX_PANEL_ROWS];
+    const struct rf_panel_tile t = {.row = row,
+                                    .y = y,
+                                    .rows = k->panel_rows,
+                                    .tap = &tap,
+                                    .n_taps = 1,
+                                    .depth = DEPTH,
+                                    .weights = weights,
+                                    .lanes = k->panel_width,
+                                    .ahead = weights};
+
+    for (size_t i = 0; i < RF_MAX_PANEL_ROWS; i++) {
+        row[i] = x;
+        y[i] = sums[i];
+    }
+    for (int i = 0; i < TIMES; i++)
+        k->panel(&t);
+    return (int64_t)TIMES * DEPTH * (int64_t)(k->panel_rows * k->panel_width);
+}

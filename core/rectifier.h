@@ -71,6 +71,7 @@ struct rf_step_value {
 
 /* One row of `inspect`: a step of the plan for the given input shapes. Borrowed for the call. */
 struct rf_step_info {
+    size_t step; /* its number in the plan */
     const char *name, *path;
     const struct rf_step_value *inputs, *outputs; /* constants left out */
     size_t n_inputs, n_outputs;
@@ -111,5 +112,13 @@ enum rf_status rf_session_prepare(struct rf_session *session, const struct rf_sh
 enum rf_status rf_session_run(struct rf_session *session, const void *const *in, size_t n_in,
                               struct rf_tensor *out, size_t n_out, bool count,
                               struct rf_error *err) RF_CHECKED;
+
+/* Measures: `after(arg, step)` is called behind every step of the session's runs, in the calling
+ * thread; NULL ends it. */
+void rf_session_watch(struct rf_session *session, void (*after)(void *arg, size_t step), void *arg);
+/* Multiply-accumulates of one core at the best the instruction set in use can do: the kernel that
+ * products end in, on operands that stay in the first-level cache. Does that work once; the caller
+ * takes the time. */
+int64_t rf_engine_exercise(void);
 
 #endif

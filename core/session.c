@@ -16,7 +16,9 @@ struct rf_session {
         void *data;
         size_t bytes;
     } slab, scratch, counting;
-    struct rf_counters counters; /* registered with the model */
+    struct rf_counters counters;           /* registered with the model */
+    void (*after)(void *arg, size_t step); /* measures, or NULL */
+    void *after_arg;
 };
 
 enum rf_status rf_session_new(struct rf_session **out, struct rf_model *model, struct rf_pool *pool,
@@ -246,13 +248,23 @@ enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_
                        n_out, g->n_inputs, g->n_outputs);
     bind_inputs(s, in);
     rf_counters_begin(&s->counters);
-    for (size_t i = 0; i < s->plan->n_steps; i++)
-        if (!s->plan->steps[i].idle)
-            run_step(s, &s->plan->steps[i], count);
+    for (size_t i = 0; i < s->plan->n_steps; i++) {
+        if (s->plan->steps[i].idle)
+            continue;
+        run_step(s, &s->plan->steps[i], count);
+        if (s->after)
+            s->after(s->after_arg, i);
+    }
     if (count && n_in && s->plan->inputs[0].rank)
         s->counters.pending_inputs += (uint64_t)s->plan->inputs[0].dim[0];
     rf_counters_end(&s->counters);
     for (size_t i = 0; i < n_out; i++)
         out[i] = s->tensors[g->outputs[i]];
     return RF_OK;
+}
+
+void rf_session_watch(struct rf_session *s, void (*after)(void *arg, size_t step), void *arg)
+{
+    s->after = after;
+    s->after_arg = arg;
 }

@@ -3,9 +3,9 @@
 
 #define AT(field) offsetof(struct srv_config, field)
 #define SERVE SRV_CMD_SERVE
-#define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT)
+#define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_BENCH)
 #define ADDRESS (SRV_CMD_SERVE | SRV_CMD_HEALTH)
-#define ALL (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_INIT | SRV_CMD_HEALTH)
+#define ALL (COMPUTE | SRV_CMD_INIT | SRV_CMD_HEALTH)
 
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
@@ -16,10 +16,21 @@
 /* clang-format off */
 const struct srv_option srv_options[] = {
     /* the commands' own */
-    {"json", 0, SRV_CMD_INSPECT, SRV_OPT_FLAG, AT(json), "off", NULL, 0, 0, NULL,
+    {"json", 0, SRV_CMD_INSPECT | SRV_CMD_BENCH, SRV_OPT_FLAG, AT(json), "off", NULL, 0, 0, NULL,
      "print JSON instead of a table"},
     {"dot", 0, SRV_CMD_INSPECT, SRV_OPT_FLAG, AT(dot), "off", NULL, 0, 0, NULL,
      "print the network as it runs in Graphviz's language: | dot -Tsvg"},
+    {"batch", 0, SRV_CMD_BENCH, SRV_OPT_STRING, AT(batches), "1", "N,...", 0, 0, NULL,
+     "samples in one run"},
+    {"threads", 0, SRV_CMD_BENCH, SRV_OPT_STRING, AT(thread_counts), "1", "N,...", 0, 0, NULL,
+     "compute threads"},
+    {"seconds", 0, SRV_CMD_BENCH, SRV_OPT_UINT, AT(seconds), "2", "N", 1, 3600, NULL,
+     "to measure each combination"},
+    {"activity", 0, SRV_CMD_BENCH, SRV_OPT_STRING, AT(levels), "channel", "LEVEL,...", 0, 0, NULL,
+     "how closely to watch the activations; several take turns, run by run, and are compared with "
+     "the first"},
+    {"layers", 0, SRV_CMD_BENCH, SRV_OPT_FLAG, AT(layers), "off", NULL, 0, 0, NULL,
+     "time every layer"},
     {"batch", 0, SRV_CMD_INSPECT, SRV_OPT_UINT, AT(batch), "1", "N", 1, 65536, NULL,
      "samples in one run"},
     {"shape", 0, SRV_CMD_INSPECT, SRV_OPT_MULTI, AT(shapes), "", "NAME=SIZES", 0, 0, NULL,
@@ -55,7 +66,7 @@ const struct srv_option srv_options[] = {
     {"idle-timeout", 0, SERVE, SRV_OPT_DURATION, AT(idle_timeout), "75s", "TIME", SECOND, 24 * HOUR,
      "Address", "close a connection that sends no further request"},
 
-    {"threads", 0, COMPUTE, SRV_OPT_UINT, AT(threads), "0", "N", 0, 1024, "Computing",
+    {"threads", 0, COMPUTE & ~SRV_CMD_BENCH, SRV_OPT_UINT, AT(threads), "0", "N", 0, 1024, "Computing",
      "compute threads; 0: as many as the CPU quota and affinity allow"},
     {"queue-size", 0, SERVE, SRV_OPT_UINT, AT(queue_size), "256", "N", 1, 1000000, "Computing",
      "requests waiting for a model; more are answered 503"},
@@ -63,6 +74,8 @@ const struct srv_option srv_options[] = {
      "request bodies may hold a quarter, runs a half; 0: half of what the machine or cgroup has"},
     {"isa", 0, COMPUTE | SRV_CMD_INIT, SRV_OPT_CHOICE, AT(isa), "auto", "auto|base|avx2|avx512", 0,
      0, "Computing", "highest instruction set to use"},
+    {"gemm", 0, COMPUTE, SRV_OPT_CHOICE, AT(gemm), "auto", "auto|openblas", 0, 0, "Computing",
+     "auto: weights in panels of our own where these are faster than OpenBLAS"},
 
     {"activity", 0, SERVE, SRV_OPT_CHOICE, AT(activity), "channel", "off|layer|channel", 0, 0,
      "Activity", "how closely to watch the activations"},

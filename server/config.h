@@ -16,6 +16,7 @@ enum srv_command {
     SRV_CMD_INFER = 4,
     SRV_CMD_INIT = 8,
     SRV_CMD_HEALTH = 16,
+    SRV_CMD_BENCH = 32,
 };
 
 enum srv_option_type {
@@ -67,7 +68,7 @@ struct srv_config {
     const char *default_model;
     /* computing */
     uint64_t threads, queue_size, memory;
-    int isa;
+    int isa, gemm;
     /* activity */
     int activity;
     uint64_t activity_min_inputs;
@@ -76,7 +77,9 @@ struct srv_config {
     /* stopping */
     uint64_t drain_delay, exit_timeout;
     /* of single commands */
-    bool json, dot, show_activity;
+    bool json, dot, show_activity, layers;
+    const char *batches, *thread_counts, *levels;
+    uint64_t seconds;
     const char *output;
     struct srv_list keep, shapes;
     uint64_t seed, batch;

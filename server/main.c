@@ -39,6 +39,15 @@ static const struct srv_command_info commands[] = {
       "rectifier infer mymodel/ image=cat.npy -o results",
       "rectifier infer mymodel/ batch.npy --activity --keep activations"},
      srv_cmd_infer},
+    {"bench",
+     SRV_CMD_BENCH,
+     "MODEL ",
+     "time a network, and what watching its activations costs",
+     "Run a network again and again on random inputs and print the median time; with several "
+     "levels of activity, what each costs; with --layers, where the time goes.",
+     {"rectifier bench digits --batch 1,8 --threads 1,2", "rectifier bench net.onnx --layers",
+      "rectifier bench net.onnx --activity off,channel --seconds 10 --json"},
+     srv_cmd_bench},
     {"init",
      SRV_CMD_INIT,
      "MODEL.json OUT.safetensors ",
@@ -149,6 +158,7 @@ static int run_command(const struct srv_command_info *command, int argc, char **
         srv_cli_print_config(&config, command);
         return SRV_EXIT_OK;
     }
+    setenv("RECTIFIER_GEMM", config.gemm ? "openblas" : "auto", 1);
     apply_isa(config.isa, argv);
     return command->run(&config);
 }

@@ -84,6 +84,7 @@ struct rf_panel_tile {
 };
 
 #define RF_MAX_PANEL_ROWS 14
+#define RF_MAX_PANEL_WIDTH 32
 
 /* One row times several panels: y[c] = sum over k of x[k] * weights[c / width][k][c % width]; the
  * same chains of additions as above. */
