@@ -7,7 +7,7 @@ import unittest
 import support
 import tensors
 
-COMMANDS = ("serve", "inspect", "infer", "init", "health")
+COMMANDS = ("serve", "inspect", "infer", "init", "health", "bench")
 INIT = {"format": 1, "name": "fresh", "input": {"name": "x", "shape": [3, 8, 8]},
         "layers": [{"type": "conv2d", "name": "a", "out_channels": 4, "kernel_size": 3},
                    {"type": "relu"}, {"type": "flatten"},
@@ -40,8 +40,7 @@ class CommandLine(unittest.TestCase):
         text = self.ok("--help")
         for command in COMMANDS:
             self.assertRegex(text, rf"(?m)^\s+(rectifier )?{command}\b")
-        for command in ("bench", "audit"):
-            self.assertNotIn(command, text)
+        self.assertNotIn("audit", text)
         for command in COMMANDS:
             with self.subTest(command):
                 text = self.ok(command, "--help")
@@ -208,6 +207,31 @@ class CommandLine(unittest.TestCase):
             self.ok("health", env={"RECTIFIER_PORT": str(server.port), "RECTIFIER_HOST": "0.0.0.0"})
         self.assertEqual(support.run("health", url).returncode, 1)
         self.assertNotEqual(support.run("health", "ftp://nowhere").returncode, 0)
+
+    def test_bench(self):
+        text = self.ok("bench", "digits", "--batch", "1,3", "--seconds", 1, "--activity", "off,channel", "--json")
+        rows = [json.loads(line) for line in text.splitlines()]
+        self.assertEqual([(r["batch"], r["activity"]) for r in rows],
+                         [(1, "off"), (1, "channel"), (3, "off"), (3, "channel")])
+        for row in rows:
+            with self.subTest(row):
+                self.assertEqual((row["model"], row["threads"]), ("digits", 1))
+                self.assertGreaterEqual(row["runs"], 5)
+                self.assertTrue(0 < row["p10_ms"] <= row["median_ms"] <= row["p90_ms"])
+                self.assertGreater(row["gflops"], 0)
+        self.assertEqual(rows[0]["overhead_pct"], 0)
+
+    def test_bench_layers(self):
+        text = self.ok("bench", "digits", "--seconds", 1, "--layers", "--threads", 2)
+        for word in ("features.2", "classifier.3", "softmax", "peak of one core"):
+            self.assertIn(word, text)
+
+    def test_bench_usage(self):
+        for args, word in ((["--batch", "0"], "--batch"), (["--threads", "1,x"], "--threads"),
+                           (["--activity", "unit,off"], "--activity"), (["--seconds", "0"], "seconds")):
+            with self.subTest(args):
+                self.assertIn(word, self.usage_error("bench", "digits", *args))
+        self.assertIn("one MODEL", self.usage_error("bench"))
 
     def test_port_in_use(self):
         with support.Server() as server:
