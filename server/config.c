@@ -76,6 +76,8 @@ const struct srv_option srv_options[] = {
      0, "Computing", "highest instruction set to use"},
     {"gemm", 0, COMPUTE, SRV_OPT_CHOICE, AT(gemm), "auto", "auto|openblas", 0, 0, "Computing",
      "auto: weights in panels of our own where these are faster than OpenBLAS"},
+    {"conv", 0, COMPUTE, SRV_OPT_CHOICE, AT(conv), "auto", "auto|accurate|direct", 0, 0, "Computing",
+     "auto: Winograd's algorithm where it is faster; accurate: only its exact form; direct: never"},
 
     {"activity", 0, SERVE, SRV_OPT_CHOICE, AT(activity), "channel", "off|layer|channel", 0, 0,
      "Activity", "how closely to watch the activations"},

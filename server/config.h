@@ -68,7 +68,7 @@ struct srv_config {
     const char *default_model;
     /* computing */
     uint64_t threads, queue_size, memory;
-    int isa, gemm;
+    int isa, gemm, conv;
     /* activity */
     int activity;
     uint64_t activity_min_inputs;

@@ -145,6 +145,15 @@ static void apply_isa(int isa, char **argv)
     /* Without /proc OpenBLAS keeps its choice; the log's first line shows it. */
 }
 
+/* The engine reads these when it is first used. */
+static void apply_engine(const struct srv_config *config)
+{
+    static const char *const gemm[] = {"auto", "openblas"};
+    static const char *const conv[] = {"auto", "accurate", "direct"};
+    setenv("RECTIFIER_GEMM", gemm[config->gemm], 1);
+    setenv("RECTIFIER_CONV", conv[config->conv], 1);
+}
+
 static int run_command(const struct srv_command_info *command, int argc, char **argv)
 {
     struct srv_config config;
@@ -158,7 +167,7 @@ static int run_command(const struct srv_command_info *command, int argc, char **
         srv_cli_print_config(&config, command);
         return SRV_EXIT_OK;
     }
-    setenv("RECTIFIER_GEMM", config.gemm ? "openblas" : "auto", 1);
+    apply_engine(&config);
     apply_isa(config.isa, argv);
     return command->run(&config);
 }
