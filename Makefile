@@ -192,6 +192,8 @@ tsan: deps test-deps ## the tests under ThreadSanitizer
 # Models come from Debian's packages, hence Debian's Python; the oracle of other opsets from npm.
 CASES  := build/conformance
 ORACLE := build/oracle/node_modules
+# What npm writes last.
+ORACLE_IS_THERE := $(ORACLE)/.package-lock.json
 DEBIAN_PYTHON := /usr/bin/python3
 
 conformance: deps conformance-deps ## ONNX's own node cases, and other opsets against onnxruntime
@@ -201,12 +203,13 @@ conformance: deps conformance-deps ## ONNX's own node cases, and other opsets ag
 $(CASES)/onnx/cases.json: $(addprefix tests/conformance/,generate.py suite.py)
 	@echo "  GEN   $@"; mkdir -p $(@D)
 	$(Q)$(DEBIAN_PYTHON) $< $(@D)
-$(CASES)/opsets/cases.json: $(addprefix tests/conformance/,opsets.py opset_cases.py opset_old.py opset_graphs.py suite.py oracle.mjs) | $(ORACLE)
+$(CASES)/opsets/cases.json: $(addprefix tests/conformance/,opsets.py opset_cases.py opset_old.py opset_graphs.py suite.py oracle.mjs) | $(ORACLE_IS_THERE)
 	@echo "  GEN   $@"; mkdir -p $(@D)
 	$(Q)$(DEBIAN_PYTHON) $< $(@D) $(ORACLE)
-$(ORACLE):
-	@echo "  NPM   $@"
-	$(Q)npm install --silent --ignore-scripts --no-audit --no-fund --prefix $(@D) onnxruntime-node@1.23.2
+$(ORACLE_IS_THERE):
+	@echo "  NPM   $(ORACLE)"
+	$(Q)npm install --loglevel=error --fetch-retries=5 --ignore-scripts --no-audit --no-fund --prefix build/oracle \
+	  onnxruntime-node@1.23.2 || { echo "npm could not fetch onnxruntime-node: a matter of the network, not of rectifier" >&2; exit 1; }
 
 zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
@@ -214,6 +217,7 @@ zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
 
 conformance-deps: | deps
 	$(Q)deploy/packages.sh $(CONFORMANCE_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
 zoo-deps: | deps
 	$(Q)deploy/packages.sh $(ZOO_PACKAGES)
 .PHONY: conformance zoo conformance-deps zoo-deps

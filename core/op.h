@@ -163,6 +163,8 @@ struct rf_op {
 
 /* RF_OP(Name) = {...}; at column 0 of a file in core/ops: all the registration there is. */
 #define RF_OP(id) const struct rf_op rf_op_##id
+/* `since` of operators that ONNX does not have: passes and readers of other formats make them. */
+#define RF_OWN 0
 /* `since` of rows that are only reached through `otherwise`. */
 #define RF_NO_OPSET INT_MAX
 #define RF_NEWEST_OPSET (INT_MAX - 1)
@@ -170,6 +172,8 @@ struct rf_op {
 const struct rf_op *rf_op_find(const char *name, int opset);
 /* Any opset: to tell "unknown operator" from "too old an opset". */
 bool rf_op_exists(const char *name);
+/* Ours, not ONNX's: no ONNX file may name it. */
+bool rf_op_is_own(const char *name);
 
 /* [first, last) of `n` items for a part. */
 void rf_part_range(size_t n, int part, int n_parts, size_t *first, size_t *last);

@@ -39,3 +39,9 @@ bool rf_op_exists(const char *name)
             return true;
     return false;
 }
+
+bool rf_op_is_own(const char *name)
+{
+    const struct rf_op *const op = rf_op_find(name, RF_OWN);
+    return op && op->since == RF_OWN;
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/op.h"
 #include "proto/onnx_import.h"
 #include "proto/text.h"
 
@@ -40,12 +41,13 @@ enum rf_status rf_import_fail(struct rf_import *imp, size_t node, enum rf_status
 
 /* ---- names ---- */
 
-static bool is_utf8(const char *text)
+/* Names go into tables, logs and file names: UTF-8 without control characters. */
+static bool is_printable(const char *text)
 {
     const char *const end = text + strlen(text);
     while (text < end) {
         const size_t n = rf_utf8_length(text, end);
-        if (n == 0)
+        if (n == 0 || (unsigned char)*text < 0x20 || *text == 0x7f)
             return false;
         text += n;
     }
@@ -58,8 +60,8 @@ static enum rf_status check_name(const struct rf_import *imp, const char *name, 
 {
     if (!name || !*name)
         return rf_fail(imp->err, RF_FORMAT, "%s %zu has no name", what, i);
-    if (!is_utf8(name))
-        return rf_fail(imp->err, RF_FORMAT, "%s %zu: its name is not UTF-8", what, i);
+    if (!is_printable(name))
+        return rf_fail(imp->err, RF_FORMAT, "%s %zu: its name is not printable UTF-8", what, i);
     return RF_OK;
 }
 
@@ -171,6 +173,9 @@ static enum rf_status check_node(struct rf_import *imp, size_t i)
                               "operators of domain '%.64s' are not supported", n->domain);
     if (is_op(n, "If") || is_op(n, "Loop") || is_op(n, "Scan"))
         return rf_import_fail(imp, i, RF_UNSUPPORTED, "control flow is not supported");
+    if (rf_op_is_own(n->op_type))
+        return rf_import_fail(imp, i, RF_UNSUPPORTED, "unknown operator (opset %d)",
+                              imp->graph->opset);
     return n->name && *n->name ? check_name(imp, n->name, "node", i) : RF_OK;
 }
 

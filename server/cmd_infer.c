@@ -33,18 +33,20 @@ struct run {
 
 /* ---- inputs ---- */
 
-/* "NAME=FILE" -> the input it is for, or n_inputs for all; the file's path. */
+/* "NAME=FILE" -> the input it is for, or n_inputs for all; the file's path. Names may hold '=': the
+ * longest that fits is meant. */
 static size_t split_input(const struct srv_model *m, const char *arg, const char **path)
 {
-    const char *eq = strchr(arg, '=');
+    size_t found = m->io.n_inputs;
     *path = arg;
-    for (size_t i = 0; eq && i < m->io.n_inputs; i++)
-        if (strlen(m->io.inputs[i].name) == (size_t)(eq - arg) &&
-            memcmp(arg, m->io.inputs[i].name, (size_t)(eq - arg)) == 0) {
-            *path = eq + 1;
-            return i;
+    for (size_t i = 0; i < m->io.n_inputs; i++) {
+        const size_t n = strlen(m->io.inputs[i].name);
+        if (strncmp(arg, m->io.inputs[i].name, n) == 0 && arg[n] == '=' && arg + n + 1 > *path) {
+            *path = arg + n + 1;
+            found = i;
         }
-    return m->io.n_inputs;
+    }
+    return found;
 }
 
 static enum rf_status read_part(struct run *run, const char *arg, struct rf_error *err)

@@ -81,6 +81,10 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
         atomic_fetch_add(&model->metrics.rows, rows);
         rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &err);
     }
+    if (rc == RF_SHAPE) { /* the reply's form does not suit the outputs */
+        srv_reply_failure(r, &err);
+        return SRV_RESULT_CLIENT_ERROR;
+    }
     if (rc) {
         srv_reply_error(r, rc == RF_NOMEM || rc == RF_LIMIT ? 503 : 500, "%s", err.text);
         return rc == RF_NOMEM || rc == RF_LIMIT ? SRV_RESULT_SHED : SRV_RESULT_FAILED;

@@ -258,13 +258,14 @@ static void run_linear(const struct rf_exec *x, int part, int n_parts)
 }
 
 #define PRODUCT                                                                                    \
-    .since = 1, .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1,                              \
-    .layouts = RF_ACCEPTS_ROWMAJOR, .const_in = 1u << 1 | 1u << 2, .param_in = 1u << 1 | 1u << 2,  \
+    .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1, .layouts = RF_ACCEPTS_ROWMAJOR,          \
+    .const_in = 1u << 1 | 1u << 2, .param_in = 1u << 1 | 1u << 2,                                  \
     .state_bytes = sizeof(struct state)
 
 RF_OP(Gemm) = {
     PRODUCT,
     .name = "Gemm",
+    .since = 1,
     .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL | RF_OP_READS_PIXELS,
     .fits = fits,
     .otherwise = &rf_op_GemmPlain,
@@ -274,10 +275,10 @@ RF_OP(Gemm) = {
     .run = run,
 };
 
-/* No model file names it. */
 RF_OP(Linear) = {
     PRODUCT,
     .name = "rectifier.Linear",
+    .since = RF_OWN,
     .label = "MatMul",
     .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL | RF_OP_CHANNELS_LAST,
     .prepare = prepare_linear,

@@ -42,7 +42,7 @@ static void to_rowmajor(const struct rf_exec *x, int part, int n_parts)
 
 RF_OP(ToNHWC) = {
     .name = "rectifier.ToNHWC",
-    .since = 1,
+    .since = RF_OWN,
     .min_in = 1,
     .max_in = 1,
     .min_out = 1,
@@ -55,7 +55,7 @@ RF_OP(ToNHWC) = {
 
 RF_OP(ToRowMajor) = {
     .name = "rectifier.ToRowMajor",
-    .since = 1,
+    .since = RF_OWN,
     .min_in = 1,
     .max_in = 1,
     .min_out = 1,

@@ -195,7 +195,7 @@ static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
 extern const struct rf_op rf_op_MaxPoolPlain, rf_op_AveragePoolPlain, rf_op_GlobalMaxPoolPlain,
     rf_op_GlobalAveragePoolPlain;
 
-#define POOL .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .layouts = RF_ACCEPTS_NHWC
+#define POOL .min_in = 1, .max_in = 1, .min_out = 1, .layouts = RF_ACCEPTS_NHWC
 #define WINDOW                                                                                     \
     POOL, .fits = fits_image, .state_bytes = sizeof(struct rf_pooling), .infer = infer_window,     \
           .run = run_window
@@ -206,6 +206,7 @@ extern const struct rf_op rf_op_MaxPoolPlain, rf_op_AveragePoolPlain, rf_op_Glob
 RF_OP(MaxPool) = {
     WINDOW,
     .name = "MaxPool",
+    .since = 1,
     .max_out = 2,
     .otherwise = &rf_op_MaxPoolPlain,
     .prepare = rf_pooling_prepare_max,
@@ -214,6 +215,7 @@ RF_OP(MaxPool) = {
 RF_OP(AveragePool) = {
     WINDOW,
     .name = "AveragePool",
+    .since = 1,
     .max_out = 1,
     .otherwise = &rf_op_AveragePoolPlain,
     .prepare = rf_pooling_prepare_mean,
@@ -222,6 +224,7 @@ RF_OP(AveragePool) = {
 RF_OP(GlobalAveragePool) = {
     SHARE,
     .name = "GlobalAveragePool",
+    .since = 1,
     .fits = fits_image,
     .otherwise = &rf_op_GlobalAveragePoolPlain,
     .prepare = prepare_global,
@@ -230,6 +233,7 @@ RF_OP(GlobalAveragePool) = {
 RF_OP(GlobalMaxPool) = {
     SHARE,
     .name = "GlobalMaxPool",
+    .since = 1,
     .fits = fits_image,
     .otherwise = &rf_op_GlobalMaxPoolPlain,
     .prepare = prepare_global_max,
@@ -238,5 +242,6 @@ RF_OP(GlobalMaxPool) = {
 RF_OP(AdaptiveAveragePool) = {
     SHARE,
     .name = "AdaptiveAveragePool",
+    .since = RF_OWN,
     .prepare = prepare_adaptive,
 };

@@ -30,6 +30,10 @@ SHAPED = o.model(o.graph([o.node("Reshape", ["x", "shape"], ["y"])], [],
                          [o.value("x", [6]), o.value("shape", [2], o.INT64)],
                          [o.value("y", [None, None])]))
 
+# an output has no rows
+ROWLESS = o.model(o.graph([o.node("Relu", ["x"], ["y"])], [o.tensor("w", [3], 1.0)], [o.value("x", ["n", 2])],
+                          [o.value("y", ["n", 2]), o.value("w", [3])]))
+
 
 def request(**inputs):
     return json.dumps({"inputs": [
@@ -85,6 +89,13 @@ class Files(unittest.TestCase):
         self.assertEqual((out / "b2.npy").read_bytes()[-3:], b"\1\0\1")
         self.assertIn(b"'|b1'", (out / "b2.npy").read_bytes())
 
+    def test_names_with_equals_signs(self):
+        model = self.write("sub.onnx", o.model(o.graph(
+            [o.node("Sub", ["a=b", "a"], ["y"])], [], [o.value("a", [1]), o.value("a=b", [1])],
+            [o.value("y", [1])])))
+        self.assertEqual(self.infer(model, f"a={self.write('a.json', '[1]')}",
+                                    f"a=b={self.write('b.json', '[5]')}"), {"y": ("FP32", [1], [4.0])})
+
     def test_names_that_are_one_file(self):
         model = self.write("twins.onnx", o.model(o.graph(
             [o.node("Relu", ["x"], ["a/b"]), o.node("Neg", ["x"], ["a_b"])], [], [o.value("x", [1])],
@@ -133,7 +144,8 @@ class Http(support.ServerTest):
     def setUpClass(cls):
         cls.folder = support.Folder()
         models = []
-        for name, data in (("kinds", KINDS), ("none", NONE), ("sizes", SIZES), ("shaped", SHAPED)):
+        for name, data in (("kinds", KINDS), ("none", NONE), ("sizes", SIZES), ("shaped", SHAPED),
+                           ("rowless", ROWLESS)):
             path = cls.folder.path / f"{name}.onnx"
             path.write_bytes(data)
             models.append(f"{name}={path}")
@@ -212,6 +224,11 @@ class Http(support.ServerTest):
         self.assert_error(reply, 400, "needs an input of fixed size", "[-1,1,-1,-1]")
         reply = self.post("/infer/sizes", tensors.npy_bytes(tensors.Tensor((1, 1, 1, 3), [1.0] * 3)))
         self.assert_error(reply, 400, "do not fit input [1,1,1,3]")
+
+    def test_rowless(self):
+        """Instances are answered by rows: the request's fault, not the server's."""
+        self.assert_error(self.post("/infer/rowless", '{"instances":[[1,2]]}'), 400,
+                          "output 'w' has no row for each instance")
 
     def test_shaped(self):
         for shape in ([2, 3], [6, 1], [-1, 2]):

@@ -213,12 +213,14 @@ START_TEST(values_that_are_wrong)
     CASE(RF_FORMAT, "input 1 has no name", onnx_add_value(&graph, GRAPH_INPUT, "", FLOAT, DIMS(1)));
     CASE(RF_FORMAT, "output 1 has no name",
          onnx_add_value(&graph, GRAPH_OUTPUT, "", FLOAT, DIMS(1)));
-    CASE(RF_FORMAT, "input 1: its name is not UTF-8",
+    CASE(RF_FORMAT, "input 1: its name is not printable UTF-8",
          onnx_add_value(&graph, GRAPH_INPUT, "\xff", FLOAT, DIMS(1)));
-    CASE(RF_FORMAT, "node 2: its name is not UTF-8",
+    CASE(RF_FORMAT, "node 2: its name is not printable UTF-8",
          onnx_add_node(&graph, "Relu", "\xc0\x80", "c", "z"));
-    CASE(RF_FORMAT, "output 'nowhere?': nothing produces it",
-         onnx_add_value(&graph, GRAPH_OUTPUT, "nowhere\n", FLOAT, DIMS(1)));
+    CASE(RF_FORMAT, "an output of node 2: its name is not printable UTF-8",
+         onnx_add_node(&graph, "Relu", "", "c", "z\x1b[31m"));
+    CASE(RF_FORMAT, "output 'nowhere': nothing produces it",
+         onnx_add_value(&graph, GRAPH_OUTPUT, "nowhere", FLOAT, DIMS(1)));
     CASE(RF_FORMAT, "output 'y': is listed twice",
          onnx_add_value(&graph, GRAPH_OUTPUT, "y", FLOAT, DIMS(1)));
     CASE(RF_FORMAT, "input 'z': dimension 1 is -5",
@@ -414,6 +416,8 @@ static void add_foreign(struct rf_buf *graph, const char *domain)
 
 START_TEST(nodes_that_are_wrong)
 {
+    static const char *const own[] = {"Silu", "GeluTanh", "AdaptiveAveragePool", "rectifier.Linear",
+                                      "rectifier.ToNHWC"};
     struct rf_graph *g;
     char many[200] = "y";
     CASE(RF_UNSUPPORTED,
@@ -424,6 +428,9 @@ START_TEST(nodes_that_are_wrong)
          onnx_add_node(&graph, "If", "", "y", "z"));
     CASE(RF_UNSUPPORTED, "(Loop): control flow", onnx_add_node(&graph, "Loop", "", "y", "z"));
     CASE(RF_UNSUPPORTED, "(Scan): control flow", onnx_add_node(&graph, "Scan", "", "y", "z"));
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        CASE(RF_UNSUPPORTED, "): unknown operator (opset 13)",
+             onnx_add_node(&graph, own[i], "n", "y", "z"));
     CASE(RF_FORMAT, "node 'n' (): has no operator", onnx_add_node(&graph, "", "n", "y", "z"));
     CASE(RF_FORMAT, "node 'n' (Relu): nothing produces its input 'nowhere'",
          onnx_add_node(&graph, "Relu", "n", "nowhere", "z"));
