@@ -71,8 +71,8 @@ static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, si
                      size_t y_pitch, size_t c0, size_t c1)
 {
     enum { BLOCK = 8 * RF_MAX_PANEL_ROWS };
-    const float *row[BLOCK];
-    float *out[BLOCK];
+    const float *row[BLOCK] = {NULL};
+    float *out[BLOCK] = {NULL};
     static const ptrdiff_t tap;
 
     for (size_t at = 0; at < rows; at += BLOCK) {
