@@ -60,6 +60,10 @@ class CommandLine(unittest.TestCase):
                 self.assertIn("RECTIFIER_" + name.upper().replace("-", "_"), words)
         self.assertIn("8080", text)
         self.assertIn("127.0.0.1", text)
+        self.assertIn("listen here", text)
+        text = self.ok("health", "--help")
+        self.assertIn("8080", text)
+        self.assertNotIn("listen", text)
 
     def test_unknown_words(self):
         self.assertIn("--max-body", self.usage_error("serve", "--max-boddy", "1MiB"))

@@ -126,6 +126,15 @@ class Files(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertIn(words, done.stderr)
 
+    def test_inspect_fixed_batch(self):
+        model = self.write("relu.onnx", o.model(o.graph(
+            [o.node("Relu", ["x"], ["y"])], [], [o.value("x", [2, 3])], [o.value("y", [2, 3])])))
+        for batch, code in ((1, 0), (2, 0), (8, 1)):
+            done = support.run("inspect", model, "--batch", batch)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("--batch 8: the batch of input 'x' is fixed: [2,3]", done.stderr)
+        self.assertEqual(support.run("inspect", self.write("kinds.onnx", KINDS), "--batch", 8).returncode, 0)
+
     def test_inspect_open_sizes(self):
         model = self.write("sizes.onnx", SIZES)
         done = support.run("inspect", model, "--json", "--shape", "x=2,1,5,4")
