@@ -29,7 +29,7 @@ const struct srv_option srv_options[] = {
     {"activity", 0, SRV_CMD_INFER, SRV_OPT_FLAG, AT(show_activity), "off", NULL, 0, 0, NULL,
      "print the activity of the layers after the run"},
     {"keep", 0, SRV_CMD_INFER, SRV_OPT_MULTI, AT(keep), "", "NAME", 0, 0, NULL,
-     "output this value, too; `activations` keeps every activation layer's (repeatable)"},
+     "output this value or layer, too; `activations` keeps every activation layer's (repeatable)"},
     {"seed", 0, SRV_CMD_INIT, SRV_OPT_UINT, AT(seed), "1", "N", 0, UINT64_MAX, NULL,
      "of the random numbers"},
 

@@ -96,6 +96,16 @@ class Files(unittest.TestCase):
         self.assertEqual(self.infer(model, f"a={self.write('a.json', '[1]')}",
                                     f"a=b={self.write('b.json', '[5]')}"), {"y": ("FP32", [1], [4.0])})
 
+    def test_kept_layer(self):
+        model = self.write("layers.onnx", o.model(o.graph(
+            [o.node("Neg", ["x"], ["a"], "/neg"), o.node("Relu", ["a"], ["b"], "/act"),
+             o.node("Neg", ["b"], ["y"], "b")], [], [o.value("x", [1])], [o.value("y", [1])])))
+        x = self.write("x.json", "[-2]")
+        for names, kept in ((["/act"], ["b"]), (["b"], ["b"]), (["/neg", "b"], ["a", "b"])):
+            got = self.infer(model, x, *[word for name in names for word in ("--keep", name)])
+            self.assertEqual(got, {name: ("FP32", [1], [-2.0 if name == "y" else 2.0])
+                                   for name in ["y", *kept]})
+
     def test_names_that_are_one_file(self):
         model = self.write("twins.onnx", o.model(o.graph(
             [o.node("Relu", ["x"], ["a/b"]), o.node("Neg", ["x"], ["a_b"])], [], [o.value("x", [1])],
