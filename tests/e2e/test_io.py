@@ -208,6 +208,10 @@ class Http(support.ServerTest):
         self.assertEqual(self.infer("kinds", body), {
             "out/a": ("INT64", [1, 2], [BIG, -BIG]), "b2": ("BOOL", [3], [True, True, False]),
             "s2": ("FP32", [], [1.5])})
+        for accept in ("application/octet-stream", "application/x-npy"):
+            self.assert_error(self.post("/infer/kinds", body, {"Accept": accept}), 400,
+                              f'{accept} carries one output, and 3 are wanted: name one in "outputs"')
+        body = json.dumps({**json.loads(body), "outputs": [{"name": "out/a"}]})
         reply = self.post("/infer/kinds", body, {"Accept": "application/octet-stream"})
         self.assertEqual((reply.header("X-Tensor-Shape"), reply.header("X-Tensor-Datatype")),
                          ("1,2", "INT64"))
@@ -243,6 +247,19 @@ class Http(support.ServerTest):
         self.assert_error(reply, 400, "needs an input of fixed size", "[-1,1,-1,-1]")
         reply = self.post("/infer/sizes", tensors.npy_bytes(tensors.Tensor((1, 1, 1, 3), [1.0] * 3)))
         self.assert_error(reply, 400, "do not fit input [1,1,1,3]")
+
+    def test_files_sent_amiss(self):
+        npy = tensors.npy_bytes(tensors.Tensor((1, 1, 2, 2), [1.0] * 4))
+        self.assert_error(self.post("/v2/models/sizes/infer", npy), 400, "send npy to /infer/sizes")
+        form = b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + npy + b"\r\n--x--\r\n"
+        for path in ("/infer/sizes", "/v2/models/sizes/infer"):
+            self.assert_error(self.post(path, form, {"Content-Type": "multipart/form-data; boundary=x"}),
+                              400, "--data-binary @FILE")
+        web_form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for stripped in (b"\n", b"\n\0"):  # by curl -d of today and of before
+            body = npy.translate(None, stripped)
+            self.assert_error(self.post("/infer/sizes", body, web_form), 400, "--data-binary, not -d")
+        self.assertEqual(self.post("/infer/sizes", npy, web_form).status, 200)
 
     def test_rowless(self):
         """Instances are answered by rows: the request's fault, not the server's."""
