@@ -78,7 +78,8 @@ static enum rf_status read_part(struct run *run, const char *arg, struct rf_erro
     if (rc)
         return rc;
     const bool is_npy = len >= 6 && memcmp(part->body, "\x93NUMPY", 6) == 0;
-    const struct rf_decode_options options = {.raw_dtype = RF_N_DTYPE, .max_bytes = SIZE_MAX / 2};
+    const struct rf_decode_options options = {
+        .raw_dtype = RF_N_DTYPE, .what = "content", .max_bytes = SIZE_MAX / 2};
     struct rf_model_io io = m->io;
     if (input < m->io.n_inputs) {
         io.inputs = &m->io.inputs[input];

@@ -130,7 +130,9 @@ class Files(unittest.TestCase):
         for args, words in (((f"s={s}",), "add a=FILE"), ((npy,), "3 inputs"), ((), "add a=FILE"),
                             ((f"s={s}", f"s={s}"), "input 's' was given before"),
                             ((f"s={npy}",), "input 's' takes [] or [1]"),
-                            ((f"b={npy}",), "input 'b' takes [3]")):
+                            ((f"b={npy}",), "input 'b' takes [3]"),
+                            ((self.write("e.json", ""),), "e.json: content: empty, expected JSON"),
+                            ((self.write("n.json", "7"),), "n.json: content: is a number")):
             with self.subTest(words):
                 done = support.run("infer", model, *args)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
