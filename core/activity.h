@@ -1,12 +1,16 @@
 /*
  * Activation statistics: which neurons are awake.
  *
- * Counted at each activation's output, in the same pass that computes it. For a value x -> y =
- * f(x): fired     y > 0                          zero       y == 0 (exactly) inactive  x <= 0 (NaN
- * is neither)        saturated  y at the upper rail (Clip) A channel is dead when it never fired,
- * always on when every value fired, near dead when it fired in less than 1 % of the inputs. Moments
- * are over finite values; others are counted apart. Warm-up runs and padding never count; `inputs`
- * are the rows computed.
+ * Counted at each activation's output, in the same pass that computes it. For x and its y = f(x):
+ *
+ *   fired      y > 0
+ *   zero       y == 0, exactly
+ *   inactive   x <= 0; NaN is neither
+ *   saturated  y at the upper rail (Clip)
+ *
+ * A channel is dead when it never fired, always on when every value fired, near dead when it fired
+ * in less than 1 % of the inputs. Moments are over finite values; others are counted apart. Warm-up
+ * runs and padding never count; `inputs` are the rows computed.
  */
 #ifndef RF_CORE_ACTIVITY_H
 #define RF_CORE_ACTIVITY_H

@@ -31,16 +31,27 @@ static enum rf_status keep(struct rf_graph *g, rf_value_id id, struct rf_error *
     return g->values[id].is_output ? RF_OK : rf_graph_output(g, id, err);
 }
 
+/* A value, or the first output of a node. */
+static rf_value_id find_kept(const struct rf_graph *g, const char *name)
+{
+    rf_value_id id = rf_graph_find(g, name);
+
+    for (size_t i = 0; i < g->n_nodes && id == RF_NO_VALUE; i++)
+        if (strcmp(g->nodes[i]->name, name) == 0)
+            id = g->nodes[i]->out[0];
+    return id;
+}
+
 static enum rf_status keep_values(struct rf_graph *g, const struct rf_model_options *options,
                                   struct rf_error *err)
 {
     enum rf_status rc = RF_OK;
 
     for (size_t i = 0; i < options->n_keep && !rc; i++) {
-        const rf_value_id id = rf_graph_find(g, options->keep[i]);
+        const rf_value_id id = find_kept(g, options->keep[i]);
 
         if (id == RF_NO_VALUE || g->values[id].constant)
-            rc = rf_fail(err, RF_NOT_FOUND, "no value is called %s", options->keep[i]);
+            rc = rf_fail(err, RF_NOT_FOUND, "no value or layer is called %s", options->keep[i]);
         else
             rc = keep(g, id, err);
     }

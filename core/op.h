@@ -169,6 +169,9 @@ struct rf_op {
 #define RF_NO_OPSET INT_MAX
 #define RF_NEWEST_OPSET (INT_MAX - 1)
 
+/* What is said of networks as they are trained. */
+#define RF_NO_TRAINING "training mode is not offered: export the network after net.eval()"
+
 const struct rf_op *rf_op_find(const char *name, int opset);
 /* Any opset: to tell "unknown operator" from "too old an opset". */
 bool rf_op_exists(const char *name);

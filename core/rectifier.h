@@ -23,7 +23,7 @@ struct rf_session;
 
 struct rf_model_options {
     enum rf_activity_level activity; /* RF_ACTIVITY_OFF is 0 */
-    const char *const *keep;         /* names of values that become outputs, too; borrowed */
+    const char *const *keep; /* values, or nodes for their output 0, that become outputs, too */
     size_t n_keep;
     bool keep_activations;    /* every activation layer's output becomes an output, too */
     uint32_t passes_off;      /* bits 1u << enum rf_pass (core/passes/passes.h); for tests */

@@ -198,7 +198,11 @@ enum rf_status rf_infer_decode(struct rf_infer_request *out, enum rf_body form,
                                const struct rf_decode_options *options, const void *body,
                                size_t len, struct rf_error *err)
 {
-    struct rf_decoder d = {.out = out, .io = io, .options = options, .err = err};
+    struct rf_decoder d = {.out = out,
+                           .io = io,
+                           .options = options,
+                           .what = options->what ? options->what : "request body",
+                           .err = err};
     *out = (struct rf_infer_request){.form = RF_FORM_OIP};
     enum rf_status rc = start(&d);
     if (rc == RF_OK) {

@@ -42,6 +42,7 @@ struct rf_infer_request {
 
 struct rf_decode_options {
     enum rf_dtype raw_dtype; /* of a raw body's elements; RF_N_DTYPE: the input's */
+    const char *what;        /* starts messages about JSON; NULL: "request body" */
     bool oip_only;           /* /v2 routes: JSON must be the protocol's object */
     size_t max_bytes;        /* that decoded inputs may take in all */
 };

@@ -10,7 +10,8 @@ struct rf_decoder {
     struct rf_infer_request *out;
     const struct rf_model_io *io;
     const struct rf_decode_options *options;
-    size_t bytes; /* allocated for inputs so far */
+    const char *what; /* the body, in messages */
+    size_t bytes;     /* allocated for inputs so far */
     struct rf_error *err;
 };
 

@@ -35,17 +35,17 @@ static enum rf_status decode_object(struct rf_decoder *d, const char *object)
                                    : strcmp(name, "instances") == 0 ? &instances
                                                                     : NULL;
         if (found && *found)
-            return rf_fail(d->err, RF_FORMAT, "request body: \"%s\" is there twice", name);
+            return rf_fail(d->err, RF_FORMAT, "%s: \"%s\" is there twice", d->what, name);
         if (found)
             *found = value;
     }
     if (d->options->oip_only || (!instances && (inputs || d->io->n_inputs == 0)))
         return rf_decode_oip(d, object);
     if (!instances)
-        return rf_fail(d->err, RF_FORMAT, "request body: expected \"inputs\" or \"instances\"");
+        return rf_fail(d->err, RF_FORMAT, "%s: expected \"inputs\" or \"instances\"", d->what);
     if (inputs)
-        return rf_fail(d->err, RF_FORMAT,
-                       "request body: has both \"inputs\" and \"instances\"; expected one");
+        return rf_fail(d->err, RF_FORMAT, "%s: has both \"inputs\" and \"instances\"; expected one",
+                       d->what);
     d->out->form = RF_FORM_INSTANCES;
     return decode_array(d, "instances", instances, true);
 }
@@ -53,17 +53,17 @@ static enum rf_status decode_object(struct rf_decoder *d, const char *object)
 enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len)
 {
     if (len == 0)
-        return rf_fail(d->err, RF_FORMAT, "request body: empty, expected JSON");
-    const enum rf_status rc = rf_json_check("request body", body, len, true, d->err);
+        return rf_fail(d->err, RF_FORMAT, "%s: empty, expected JSON", d->what);
+    const enum rf_status rc = rf_json_check(d->what, body, len, true, d->err);
     if (rc != RF_OK)
         return rc;
     const char *const at = rf_json_space(body);
     if (*at == '{')
         return decode_object(d, at);
     if (*at != '[' || d->options->oip_only)
-        return rf_fail(
-            d->err, RF_FORMAT, "request body: is %s, expected an object with \"inputs\"%s",
-            rf_json_kind(at), d->options->oip_only ? "" : " or \"instances\", or an array");
+        return rf_fail(d->err, RF_FORMAT, "%s: is %s, expected an object with \"inputs\"%s",
+                       d->what, rf_json_kind(at),
+                       d->options->oip_only ? "" : " or \"instances\", or an array");
     d->out->form = RF_FORM_ARRAY;
     return decode_array(d, "array", at, false);
 }

@@ -192,6 +192,8 @@ enum rf_status rf_network_load(struct rf_network *out, const char *path, struct 
 {
     struct stat st;
     *out = (struct rf_network){.format = "model.json"};
+    if (!*path)
+        return rf_fail(err, RF_INVALID, "the path of the model is empty");
     if (strlen(path) > LONGEST_PATH)
         return rf_fail(err, RF_INVALID, "a path of %zu bytes is too long", strlen(path));
     if (stat(path, &st) != 0)

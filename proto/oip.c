@@ -242,7 +242,7 @@ static enum rf_status read_inputs(struct rf_decoder *d, const char *array)
     if (!array && d->io->n_inputs == 0)
         return RF_OK;
     if (!array || *array != '[')
-        return rf_fail(d->err, RF_FORMAT, "request body: \"inputs\" %s%s, expected an array",
+        return rf_fail(d->err, RF_FORMAT, "%s: \"inputs\" %s%s, expected an array", d->what,
                        array ? "is " : "is missing", array ? rf_json_kind(array) : "");
     while (rf_json_element(&at, &object)) {
         const enum rf_status rc = read_input(d, object, n++);
@@ -295,7 +295,7 @@ static enum rf_status read_outputs(struct rf_decoder *d, const char *array)
     if (rc != RF_OK || !array)
         return rc;
     if (*array != '[')
-        return rf_fail(d->err, RF_FORMAT, "request body: \"outputs\" is %s, expected an array",
+        return rf_fail(d->err, RF_FORMAT, "%s: \"outputs\" is %s, expected an array", d->what,
                        rf_json_kind(array));
     const size_t all = d->out->n_outputs;
     d->out->n_outputs = 0;
@@ -314,14 +314,14 @@ static enum rf_status read_id(struct rf_decoder *d, const char *value)
     if (!value)
         return RF_OK;
     if (*value != '"')
-        return rf_fail(d->err, RF_FORMAT, "request body: \"id\" is %s, expected a string",
+        return rf_fail(d->err, RF_FORMAT, "%s: \"id\" is %s, expected a string", d->what,
                        rf_json_kind(value));
     d->out->id = malloc(LONGEST_ID + 1);
     if (!d->out->id)
         return rf_fail_nomem(d->err, "the request's id", LONGEST_ID + 1);
     if (!rf_json_string(value, d->out->id, LONGEST_ID + 1))
-        return rf_fail(d->err, RF_INVALID,
-                       "request body: \"id\" is longer than %d bytes or holds U+0000", LONGEST_ID);
+        return rf_fail(d->err, RF_INVALID, "%s: \"id\" is longer than %d bytes or holds U+0000",
+                       d->what, LONGEST_ID);
     return RF_OK;
 }
 
@@ -329,11 +329,11 @@ enum rf_status rf_decode_oip(struct rf_decoder *d, const char *object)
 {
     enum { ID, PARAMETERS, INPUTS, OUTPUTS };
     struct wanted w[] = {{"id", NULL}, {"parameters", NULL}, {"inputs", NULL}, {"outputs", NULL}};
-    enum rf_status rc = find_members(d, object, "request body", w, 4);
+    enum rf_status rc = find_members(d, object, d->what, w, 4);
     if (rc == RF_OK)
         rc = read_id(d, w[ID].value);
     if (rc == RF_OK)
-        rc = refuse_extensions(d, w[PARAMETERS].value, "request body");
+        rc = refuse_extensions(d, w[PARAMETERS].value, d->what);
     if (rc == RF_OK)
         rc = read_inputs(d, w[INPUTS].value);
     if (rc == RF_OK)

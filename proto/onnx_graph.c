@@ -163,6 +163,14 @@ static bool is_op(const RfOnnx__Node *n, const char *op)
     return strcmp(n->op_type, op) == 0;
 }
 
+/* Optional values that are left out at the end are as if they were not there. */
+static size_t count_given(char *const *names, size_t n)
+{
+    while (n && !*names[n - 1])
+        n--;
+    return n;
+}
+
 static enum rf_status check_node(struct rf_import *imp, size_t i)
 {
     const RfOnnx__Node *const n = imp->model->graph->node[i];
@@ -173,6 +181,8 @@ static enum rf_status check_node(struct rf_import *imp, size_t i)
                               "operators of domain '%.64s' are not supported", n->domain);
     if (is_op(n, "If") || is_op(n, "Loop") || is_op(n, "Scan"))
         return rf_import_fail(imp, i, RF_UNSUPPORTED, "control flow is not supported");
+    if (is_op(n, "BatchNormalization") && count_given(n->output, n->n_output) > 1)
+        return rf_import_fail(imp, i, RF_UNSUPPORTED, RF_NO_TRAINING);
     if (rf_op_is_own(n->op_type))
         return rf_import_fail(imp, i, RF_UNSUPPORTED, "unknown operator (opset %d)",
                               imp->graph->opset);
@@ -216,14 +226,6 @@ static enum rf_status import_values(struct rf_import *imp)
         }
     }
     return rc;
-}
-
-/* Optional values that are left out at the end are as if they were not there. */
-static size_t count_given(char *const *names, size_t n)
-{
-    while (n && !*names[n - 1])
-        n--;
-    return n;
 }
 
 static enum rf_status find_inputs(struct rf_import *imp, size_t node, size_t n, rf_value_id *in)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/file.h"
 #include "server/cli.h"
@@ -49,6 +50,21 @@ static size_t split_input(const struct srv_model *m, const char *arg, const char
     return found;
 }
 
+/* "NAME=FILE" of no input, where no such file is: a misspelt name. */
+static enum rf_status check_input(const struct srv_model *m, const char *arg, struct rf_error *err)
+{
+    const size_t len = strcspn(arg, "=");
+    char names[192] = "";
+    size_t n = 0;
+    if (!arg[len] || access(arg, F_OK) == 0)
+        return RF_OK;
+    for (size_t i = 0; i < m->io.n_inputs && n < sizeof names; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s'%s'", i ? ", " : "",
+                              m->io.inputs[i].name);
+    return rf_fail(err, RF_NOT_FOUND, "no input is called '%.*s'; inputs: %s",
+                   (int)(len < 64 ? len : 64), arg, n ? names : "none");
+}
+
 static enum rf_status read_part(struct run *run, const char *arg, struct rf_error *err)
 {
     const struct srv_model *m = run->model;
@@ -56,11 +72,14 @@ static enum rf_status read_part(struct run *run, const char *arg, struct rf_erro
     const char *path;
     size_t len;
     size_t input = split_input(m, arg, &path);
-    enum rf_status rc = rf_file_read(&part->body, &len, path, SIZE_MAX / 2, err);
+    enum rf_status rc = input < m->io.n_inputs ? RF_OK : check_input(m, arg, err);
+    if (!rc)
+        rc = rf_file_read(&part->body, &len, path, SIZE_MAX / 2, err);
     if (rc)
         return rc;
     const bool is_npy = len >= 6 && memcmp(part->body, "\x93NUMPY", 6) == 0;
-    const struct rf_decode_options options = {.raw_dtype = RF_N_DTYPE, .max_bytes = SIZE_MAX / 2};
+    const struct rf_decode_options options = {
+        .raw_dtype = RF_N_DTYPE, .what = "content", .max_bytes = SIZE_MAX / 2};
     struct rf_model_io io = m->io;
     if (input < m->io.n_inputs) {
         io.inputs = &m->io.inputs[input];
@@ -172,7 +191,8 @@ static void file_name(const struct run *run, size_t i, char name[FILE_NAME + 1])
         *p = *p == '/' ? '_' : *p;
 }
 
-static enum rf_status check_names(const struct run *run, struct rf_error *err)
+/* Before the run, which may take long. */
+static enum rf_status make_folder(const struct run *run, struct rf_error *err)
 {
     const struct rf_model_io *io = &run->model->io;
     char name[FILE_NAME + 1], before[FILE_NAME + 1];
@@ -186,7 +206,7 @@ static enum rf_status check_names(const struct run *run, struct rf_error *err)
                                io->outputs[k].name, io->outputs[i].name, name);
         }
     }
-    return RF_OK;
+    return srv_folder_make(run->config->output, err);
 }
 
 static enum rf_status write_output(const struct run *run, size_t i, struct rf_error *err)
@@ -225,9 +245,6 @@ static enum rf_status report(struct run *run, struct rf_error *err)
     struct rf_buf b;
     enum rf_status rc = RF_OK;
     if (*config->output) {
-        rc = check_names(run, err);
-        if (!rc)
-            rc = srv_folder_make(config->output, err);
         for (size_t i = 0; !rc && i < run->model->io.n_outputs; i++)
             rc = write_output(run, i, err);
     } else {
@@ -272,6 +289,8 @@ int srv_cmd_infer(const struct srv_config *config)
     enum rf_status rc = set_up(run, &err);
     if (!rc)
         rc = read_inputs(run, &err);
+    if (!rc && *config->output)
+        rc = make_folder(run, &err);
     if (!rc)
         rc = compute(run, &err);
     if (!rc)

@@ -1,4 +1,5 @@
 /* `rectifier inspect`: the plan of a network as a table, as JSON or for Graphviz. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +52,30 @@ static enum rf_status take_shape(struct srv_inspection *x, const char *arg, stru
                    io->n_inputs ? io->inputs[0].name : "", io->n_inputs ? "'" : "");
 }
 
+/* Some input must leave its first size open, or have it so. */
+static enum rf_status check_batch(const struct rf_model_io *io, int64_t batch, struct rf_error *err)
+{
+    const struct rf_io *fixed = NULL;
+    char text[RF_SHAPE_TEXT];
+    for (size_t i = 0; i < io->n_inputs; i++) {
+        const struct rf_shape *const shape = &io->inputs[i].shape;
+        if (shape->rank > 0 && (shape->dim[0] < 0 || shape->dim[0] == batch))
+            return RF_OK;
+        fixed = fixed ? fixed : &io->inputs[i];
+    }
+    if (batch == 1 || !fixed)
+        return RF_OK;
+    return rf_fail(err, RF_SHAPE, "--batch %" PRId64 ": the batch of input '%s' is fixed: %s",
+                   batch, fixed->name, rf_shape_text(&fixed->shape, text, sizeof text));
+}
+
 static enum rf_status choose_shapes(struct srv_inspection *x, const struct srv_config *config,
                                     struct rf_error *err)
 {
     const struct rf_model_io *io = &x->model->io;
+    const enum rf_status batched = check_batch(io, (int64_t)config->batch, err);
+    if (batched)
+        return batched;
     x->shapes = rf_arena_array(&x->arena, io->n_inputs + 1, sizeof *x->shapes);
     if (!x->shapes)
         return rf_fail_nomem(err, "shapes", io->n_inputs * sizeof *x->shapes);
@@ -166,12 +187,11 @@ int srv_cmd_inspect(const struct srv_config *config)
     const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL};
     struct srv_model *model = NULL;
     struct srv_inspection x = {0};
-    if (config->args.n > 1)
+    if (config->args.n != 1)
         return srv_usage("inspect: expected one MODEL, got %zu", config->args.n);
     if (config->json && config->dot)
         return srv_usage("inspect: --json and --dot exclude each other");
-    enum rf_status rc =
-        srv_model_load(&model, config->args.n ? config->args.item[0] : NULL, &options, &err);
+    enum rf_status rc = srv_model_load(&model, config->args.item[0], &options, &err);
     x.model = model;
     if (!rc)
         rc = inspect(&x, config, &err);

@@ -4,7 +4,6 @@
 #define AT(field) offsetof(struct srv_config, field)
 #define SERVE SRV_CMD_SERVE
 #define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_BENCH)
-#define ADDRESS (SRV_CMD_SERVE | SRV_CMD_HEALTH)
 #define ALL (COMPUTE | SRV_CMD_INIT | SRV_CMD_HEALTH)
 
 #define MS UINT64_C(1000000)
@@ -34,14 +33,14 @@ const struct srv_option srv_options[] = {
     {"batch", 0, SRV_CMD_INSPECT, SRV_OPT_UINT, AT(batch), "1", "N", 1, 65536, NULL,
      "samples in one run"},
     {"shape", 0, SRV_CMD_INSPECT, SRV_OPT_MULTI, AT(shapes), "", "NAME=SIZES", 0, 0, NULL,
-     "take the input NAME in this shape, as image=1,3,224,224; else the smallest sizes that the "
-     "network takes (repeatable)"},
+     "take the input NAME in this shape, as image=1,3,224,224; else open sizes are 224, or what "
+     "else the network takes (repeatable)"},
     {"output", 'o', SRV_CMD_INFER, SRV_OPT_STRING, AT(output), "", "DIR", 0, 0, NULL,
      "write DIR/OUTPUT.npy, '/' in names as '_', instead of JSON; DIR is made if missing"},
     {"activity", 0, SRV_CMD_INFER, SRV_OPT_FLAG, AT(show_activity), "off", NULL, 0, 0, NULL,
      "print the activity of the layers after the run"},
     {"keep", 0, SRV_CMD_INFER, SRV_OPT_MULTI, AT(keep), "", "NAME", 0, 0, NULL,
-     "output this value, too; `activations` keeps every activation layer's (repeatable)"},
+     "output this value or layer, too; `activations` keeps every activation layer's (repeatable)"},
     {"seed", 0, SRV_CMD_INIT, SRV_OPT_UINT, AT(seed), "1", "N", 0, UINT64_MAX, NULL,
      "of the random numbers"},
 
@@ -50,10 +49,14 @@ const struct srv_option srv_options[] = {
     {"default-model", 0, SERVE, SRV_OPT_STRING, AT(default_model), "", "NAME", 0, 0, "Models",
      "the model of /infer; else the first one named"},
 
-    {"host", 0, ADDRESS, SRV_OPT_STRING, AT(host), "127.0.0.1", "ADDRESS", 0, 0, "Address",
+    {"host", 0, SERVE, SRV_OPT_STRING, AT(host), "127.0.0.1", "ADDRESS", 0, 0, "Address",
      "listen here; 0.0.0.0 or :: for every interface"},
-    {"port", 0, ADDRESS, SRV_OPT_UINT, AT(port), "8080", "N", 0, 65535, "Address",
+    {"host", 0, SRV_CMD_HEALTH, SRV_OPT_STRING, AT(host), "127.0.0.1", "ADDRESS", 0, 0, "Address",
+     "ask the server here, unless URL is given"},
+    {"port", 0, SERVE, SRV_OPT_UINT, AT(port), "8080", "N", 0, 65535, "Address",
      "0 takes a free one, named in the log"},
+    {"port", 0, SRV_CMD_HEALTH, SRV_OPT_UINT, AT(port), "8080", "N", 1, 65535, "Address",
+     "the server's"},
     {"http-threads", 0, SERVE, SRV_OPT_UINT, AT(http_threads), "2", "N", 1, 64, "Address",
      "threads that read requests and send replies"},
     {"max-connections", 0, SERVE, SRV_OPT_UINT, AT(max_connections), "1024", "N", 1, 1000000,

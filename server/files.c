@@ -16,7 +16,7 @@ enum rf_status srv_file_write(const char *path, const void *data, size_t len, st
     return ok && closed ? RF_OK : rf_fail(err, RF_IO, "%s: %s", path, strerror(errno));
 }
 
-enum rf_status srv_folder_make(const char *path, struct rf_error *err)
+static enum rf_status make_one(const char *path, struct rf_error *err)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0)
@@ -25,4 +25,22 @@ enum rf_status srv_folder_make(const char *path, struct rf_error *err)
     if (why == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return RF_OK;
     return rf_fail(err, RF_IO, "%s: %s", path, why == EEXIST ? "not a folder" : strerror(why));
+}
+
+enum rf_status srv_folder_make(const char *path, struct rf_error *err)
+{
+    char parent[4096];
+    const size_t len = strlen(path);
+    if (len >= sizeof parent)
+        return rf_fail(err, RF_LIMIT, "%.64s..: the path is too long", path);
+    for (size_t i = 1; i < len; i++) {
+        if (path[i] != '/')
+            continue;
+        memcpy(parent, path, i);
+        parent[i] = '\0';
+        const enum rf_status rc = make_one(parent, err);
+        if (rc)
+            return rc;
+    }
+    return make_one(path, err);
 }

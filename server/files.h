@@ -9,7 +9,7 @@
 
 enum rf_status srv_file_write(const char *path, const void *data, size_t len,
                               struct rf_error *err) RF_CHECKED;
-/* Makes the folder unless it is there; its parent must be. */
+/* Makes the folder and those above it, unless they are there. */
 enum rf_status srv_folder_make(const char *path, struct rf_error *err) RF_CHECKED;
 
 #endif

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "proto/npy.h"
 #include "server/handlers.h"
 #include "server/negotiate.h"
 #include "server/queue.h"
@@ -35,7 +37,15 @@ static bool has_binary_tensors(const struct srv_request *r)
     return header && (!srv_parse_uint(header, &n) || n != r->body_len);
 }
 
-/* Checks that need no look into the body's content; false after a reply. */
+/* curl -F */
+static bool is_form(const struct srv_request *r)
+{
+    const char *type = srv_request_header(r, "Content-Type");
+    return type && strncasecmp(type, "multipart/", 10) == 0 && r->body_len > 2 &&
+           memcmp(r->body, "--", 2) == 0;
+}
+
+/* Whether the body is of a kind that the path takes at all; false after a reply. */
 static bool check_body(struct srv_request *r)
 {
     struct srv_job *job = &r->job;
@@ -48,6 +58,16 @@ static bool check_body(struct srv_request *r)
         srv_reply_error(r, 501,
                         "Inference-Header-Content-Length: binary tensor data is not offered; "
                         "send JSON, or raw or npy bytes to /infer");
+        return false;
+    }
+    if (is_form(r)) {
+        srv_reply_error(r, 400,
+                        "multipart forms are not taken; send the file alone, as curl --data-binary "
+                        "@FILE does");
+        return false;
+    }
+    if (job->decode.oip_only && rf_npy_is(r->body, r->body_len)) {
+        srv_reply_error(r, 400, "this path takes JSON; send npy to /infer/%s", job->model->name);
         return false;
     }
     return true;

@@ -190,7 +190,7 @@ static void check_route(struct srv_request *r)
         return;
     }
     if (!r->match.method_allowed) {
-        srv_reply_error(r, 405, "%s does not take %s; it takes %s", route->path, r->method,
+        srv_reply_error(r, 405, "%.100s does not take %s; it takes %s", r->guard.path, r->method,
                         srv_route_allow(r->match.id));
         srv_reply_header(r, "Allow", srv_route_allow(r->match.id));
         return;

@@ -57,16 +57,35 @@ static void add_bytes(struct rf_buf *b, size_t n, const char *text)
                   text);
 }
 
+/* An output whose rank only a run tells is as in GET /v2/models/NAME. */
+static const char *declared(const struct rf_io *io, char text[RF_SHAPE_TEXT])
+{
+    return io->shape.rank < 0 ? "[-1]" : rf_shape_text(&io->shape, text, RF_SHAPE_TEXT);
+}
+
+static void add_io(struct rf_buf *b, const struct srv_inspection *x)
+{
+    const struct rf_model_io *io = &x->model->io;
+    char shape[RF_SHAPE_TEXT], taken[RF_SHAPE_TEXT];
+    for (size_t i = 0; i < io->n_inputs; i++) {
+        rf_buf_printf(b, "input %s: %s %s", io->inputs[i].name, rf_dtype_name(io->inputs[i].dtype),
+                      declared(&io->inputs[i], shape));
+        rf_shape_text(&x->shapes[i], taken, sizeof taken);
+        if (strcmp(shape, taken) != 0)
+            rf_buf_printf(b, ", here %s", taken);
+        rf_buf_text(b, "\n");
+    }
+    for (size_t i = 0; i < io->n_outputs; i++)
+        rf_buf_printf(b, "output %s: %s %s\n", io->outputs[i].name,
+                      rf_dtype_name(io->outputs[i].dtype), declared(&io->outputs[i], shape));
+}
+
 void srv_inspection_table(struct rf_buf *b, const struct srv_inspection *x)
 {
     const struct srv_model *m = x->model;
     const struct widths w = measure(x);
-    char text[RF_SHAPE_TEXT];
     rf_buf_printf(b, "%s, version %s (%s)\n", m->name, m->version, m->network.format);
-    for (size_t i = 0; i < m->io.n_inputs; i++)
-        rf_buf_printf(b, "input %s: %s %s\n", m->io.inputs[i].name,
-                      rf_dtype_name(m->io.inputs[i].dtype),
-                      rf_shape_text(&x->shapes[i], text, sizeof text));
+    add_io(b, x);
     rf_buf_printf(b, "\n%-*s  %-*s  %-*s  %12s  %14s  %12s  %s\n", w.name, "layer", w.path, "path",
                   w.shape, "output shape", "parameters", "MACs", "slab offset", "algorithm");
     add_rule(b, &w);
@@ -98,15 +117,19 @@ static void add_names(struct rf_buf *b, const char *key, const struct rf_step_va
     rf_buf_text(b, "]");
 }
 
-static void add_inputs(struct rf_buf *b, const struct srv_inspection *x)
+/* `taken`: the shapes of this report, or NULL. */
+static void add_values(struct rf_buf *b, const char *key, const struct rf_io *list, size_t n,
+                       const struct rf_shape *taken)
 {
-    const struct rf_model_io *io = &x->model->io;
     char text[RF_SHAPE_TEXT];
-    rf_buf_text(b, ",\"inputs\":[");
-    for (size_t i = 0; i < io->n_inputs; i++) {
-        add_member(b, i ? ",{" : "{", "name", io->inputs[i].name);
-        add_member(b, ",", "datatype", rf_dtype_name(io->inputs[i].dtype));
-        rf_buf_printf(b, ",\"shape\":%s}", rf_shape_text(&x->shapes[i], text, sizeof text));
+    rf_buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        add_member(b, i ? ",{" : "{", "name", list[i].name);
+        add_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
+        rf_buf_printf(b, ",\"declared_shape\":%s", declared(&list[i], text));
+        if (taken)
+            rf_buf_printf(b, ",\"shape\":%s", rf_shape_text(&taken[i], text, sizeof text));
+        rf_buf_text(b, "}");
     }
     rf_buf_text(b, "]");
 }
@@ -133,7 +156,8 @@ void srv_inspection_json(struct rf_buf *b, const struct srv_inspection *x)
     add_member(b, ",", "version", m->version);
     add_member(b, ",", "format", m->network.format);
     add_member(b, ",", "sha256", m->network.sha256);
-    add_inputs(b, x);
+    add_values(b, "inputs", m->io.inputs, m->io.n_inputs, x->shapes);
+    add_values(b, "outputs", m->io.outputs, m->io.n_outputs, NULL);
     rf_buf_text(b, ",\"layers\":[");
     for (size_t i = 0; i < x->n_steps; i++)
         add_layer(b, i ? ",{" : "{", &x->steps[i]);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "server/clock.h"
 #include "server/http.h"
@@ -122,17 +123,40 @@ static enum srv_result run_decoded(struct srv_request *r, const struct rf_infer_
     return result;
 }
 
+/* curl -d, which leaves out the ends of lines and calls all that it sends a web form. */
+static bool is_stripped(const struct srv_request *r, enum rf_status rc)
+{
+    const char *type = srv_request_header(r, "Content-Type");
+    return rc != RF_NOMEM && r->job.body_form == RF_BODY_NPY && type &&
+           strcasecmp(type, "application/x-www-form-urlencoded") == 0;
+}
+
+static enum srv_result refuse(struct srv_request *r, enum rf_status rc, const char *text)
+{
+    if (is_stripped(r, rc))
+        srv_reply_error(r, srv_http_status(rc), "%s; send files by curl --data-binary, not -d",
+                        text);
+    else
+        srv_reply_error(r, srv_http_status(rc), "%s", text);
+    return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
+}
+
 static enum srv_result decode_and_run(struct srv_request *r)
 {
     struct rf_infer_request request;
     struct rf_error err = RF_ERROR_INIT;
     const enum rf_status rc = rf_infer_decode(&request, r->job.body_form, &r->job.model->io,
                                               &r->job.decode, r->body, r->body_len, &err);
-    if (rc) {
-        srv_reply_failure(r, &err);
-        return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
-    }
-    enum srv_result result = run_decoded(r, &request);
+    if (rc)
+        return refuse(r, rc, err.text);
+    enum srv_result result = SRV_RESULT_CLIENT_ERROR;
+    if (r->job.reply_form != RF_BODY_JSON && request.n_outputs > 1)
+        srv_reply_error(r, 400,
+                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
+                        "JSON request",
+                        srv_form_type(r->job.reply_form), request.n_outputs);
+    else
+        result = run_decoded(r, &request);
     rf_infer_request_release(&request);
     srv_request_drop_body(r);
     if (!srv_request_hold_reply(r)) {

@@ -44,7 +44,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     if (training && !training->data)
         return rf_infer_fail(x, RF_UNSUPPORTED, "training_mode is only known in a run");
     if (training && *(const uint8_t *)training->data)
-        return rf_infer_fail(x, RF_UNSUPPORTED, "training_mode is true, expected false");
+        return rf_infer_fail(x, RF_UNSUPPORTED, RF_NO_TRAINING);
     if (s->n_out > 1) {
         x->out[1]->shape = x->in[0]->shape;
         x->out[1]->dtype = RF_BOOL;

@@ -1,4 +1,7 @@
 /* Gather: slices of an axis, picked by a tensor of indices that takes the axis's place. */
+#include <math.h>
+#include <string.h>
+
 #include "core/ops/move.h"
 
 struct state {
@@ -19,6 +22,11 @@ static int64_t index_at(const struct rf_tensor *indices, size_t i)
                                     : ((const int64_t *)indices->data)[i];
 }
 
+static bool is_outside(int64_t i, int64_t dim)
+{
+    return i < -dim || i >= dim;
+}
+
 static enum rf_status check_indices(struct rf_infer *x, int64_t dim)
 {
     const struct rf_tensor *const indices = x->in[1];
@@ -27,7 +35,7 @@ static enum rf_status check_indices(struct rf_infer *x, int64_t dim)
     if (n && !dim)
         return rf_infer_fail(x, RF_SHAPE, "there is nothing to gather along an axis of size 0");
     for (size_t i = 0; i < n && indices->data; i++)
-        if (index_at(indices, i) < -dim || index_at(indices, i) >= dim)
+        if (is_outside(index_at(indices, i), dim))
             return rf_infer_fail(x, RF_SHAPE, "index %lld lies outside of an axis of size %lld",
                                  (long long)index_at(indices, i), (long long)dim);
     return RF_OK;
@@ -70,7 +78,8 @@ static struct rf_view first_slice(const struct rf_view *from, int axis, int n)
     return v;
 }
 
-/* A run cannot fail: indices that come with it and lie outside mean the nearest that there is. */
+/* A run cannot fail. Indices that come with it and lie outside give NaN, which shows in the answer
+ * and is counted as not finite; integers have none, and give the nearest slice. */
 static int64_t nearest(int64_t i, int64_t dim)
 {
     i += i < 0 ? dim : 0;
@@ -84,10 +93,13 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     const struct rf_view to = rf_view_of(x->out[0]), from = rf_view_of(x->in[0]);
     const int axis = (int)(s->axis < 0 ? s->axis + from.rank : s->axis);
     const struct rf_view slice = first_slice(&from, axis, indices->shape.rank);
+    const bool has_nan = x->in[0]->dtype == RF_F32;
+    float nan = NAN;
     size_t first, last;
 
     rf_part_range((size_t)rf_numel(&indices->shape), part, n_parts, &first, &last);
     for (size_t i = first; i < last; i++) {
+        const int64_t index = index_at(indices, i);
         struct rf_view a = to, b = slice;
         size_t rest = i;
 
@@ -97,8 +109,12 @@ static void run(const struct rf_exec *x, int part, int n_parts)
             rf_view_slice(&a, axis + k, (int64_t)(rest % dim), 1, 1);
             rest /= dim;
         }
-        b.data +=
-            nearest(index_at(indices, i), from.dim[axis]) * from.step[axis] * (int64_t)from.size;
+        if (has_nan && is_outside(index, from.dim[axis])) {
+            b.data = (char *)&nan;
+            memset(b.step, 0, sizeof(b.step));
+        } else {
+            b.data += nearest(index, from.dim[axis]) * from.step[axis] * (int64_t)from.size;
+        }
         rf_view_copy(&a, &b);
     }
 }

@@ -219,7 +219,7 @@ ROUTES = [
     ("PUT infer", "PUT", "/infer", {}, 405),
     ("DELETE infer", "DELETE", "/infer", {}, 405),
     ("PATCH infer", "PATCH", "/infer", {}, 405),
-    ("GET model infer", "GET", OIP_PATH, {}, 405),
+    ("GET model infer", "GET", OIP_PATH, {}, 405, OIP_PATH),
     ("POST metrics", "POST", "/metrics", {}, 405),
     ("POST live", "POST", "/v2/health/live", {}, 405),
     ("DELETE model", "DELETE", "/v2/models/digits", {}, 405),

@@ -59,6 +59,10 @@ class CommandLine(unittest.TestCase):
                 self.assertIn("RECTIFIER_" + name.upper().replace("-", "_"), words)
         self.assertIn("8080", text)
         self.assertIn("127.0.0.1", text)
+        self.assertIn("listen here", text)
+        text = self.ok("health", "--help")
+        self.assertIn("8080", text)
+        self.assertNotIn("listen", text)
 
     def test_unknown_words(self):
         self.assertIn("--max-body", self.usage_error("serve", "--max-boddy", "1MiB"))
@@ -167,7 +171,7 @@ class CommandLine(unittest.TestCase):
 
     def test_infer_makes_the_folder(self):
         digits = support.Digits.get()
-        npy, out = self.folder.path / "x.npy", self.folder.path / "out"
+        npy, out = self.folder.path / "x.npy", self.folder.path / "a" / "b" / "out"
         tensors.npy_write(npy, digits.images.rows(0, 2))
         for _ in range(2):  # made, then there
             self.ok("infer", support.DIGITS, npy, "-o", out, "--keep", "features.2")
@@ -183,17 +187,19 @@ class CommandLine(unittest.TestCase):
         for args, code, words in (
                 ((support.DIGITS, npy), 1, ("image", "[1,1,8,7]")),
                 ((support.DIGITS, "none.npy"), 1, ("none.npy",)),
-                ((support.DIGITS, f"other={npy}"), 1, ("other",)),
+                ((support.DIGITS, f"other={npy}"), 1, ("no input is called 'other'; inputs: 'image'",)),
+                ((support.DIGITS, npy, "-o", npy.parent / "out"), 1, ("[1,1,8,7]",)),
                 ((support.DIGITS,), 1, ("image=FILE",)), ((), 2, ()),
                 ((support.DIGITS, good, good), 1, ("image", "before")),
                 ((support.DIGITS, good, "-o", good), 1, ("good.npy", "folder")),
-                ((support.DIGITS, good, "-o", npy.parent / "no" / "out"), 1, ("no/out",)),
+                ((support.DIGITS, good, "-o", good / "out"), 1, ("good.npy", "folder")),
                 ((support.DIGITS, npy, "--keep", "nothing"), 1, ("nothing",))):
             with self.subTest(args[1:]):
                 done = support.run("infer", *args)
                 self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
                 for word in words:
                     self.assertIn(word, done.stderr)
+        self.assertFalse((npy.parent / "out").exists())
 
     def test_health(self):
         port = support.free_port()

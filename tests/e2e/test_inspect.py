@@ -19,7 +19,8 @@ class Inspect(unittest.TestCase):
     def test_table(self):
         text = self.ok()
         for word in ("features.2", "Conv+BatchNorm+Relu", "classifier.3", "softmax",
-                     "input image: FP32 [1,1,8,8]"):
+                     "input image: FP32 [-1,1,8,8], here [1,1,8,8]\n",
+                     "output probabilities: FP32 [-1,10]\n"):
             self.assertIn(word, text)
         numbers = re.sub(r"(?<=\d)[,_ ](?=\d{3}\b)", "", text)
         self.assertRegex(numbers, r"(?m)^total +23034 +460416$")
@@ -34,6 +35,8 @@ class Inspect(unittest.TestCase):
         self.assertGreater(facts["model_bytes"], 4 * facts["parameters"])
         self.assertLess(facts["model_bytes"], 8 * facts["parameters"])
         self.assertGreater(facts["session_bytes"], 4 * 32 * 64)
+        self.assertEqual(facts["outputs"], [
+            {"name": "probabilities", "datatype": "FP32", "declared_shape": [-1, 10]}])
         layer = {layer["name"]: layer for layer in facts["layers"]}["features.5"]
         self.assertEqual((layer["inputs"], layer["outputs"], layer["output_shape"]),
                          (["features.2"], ["features.5"], [1, 32, 8, 8]))
@@ -44,7 +47,8 @@ class Inspect(unittest.TestCase):
             with self.subTest(args):
                 four = self.facts(*args)
                 self.assertEqual(four["inputs"],
-                                 [{"name": "image", "datatype": "FP32", "shape": [4, 1, 8, 8]}])
+                                 [{"name": "image", "datatype": "FP32", "declared_shape": [-1, 1, 8, 8],
+                                   "shape": [4, 1, 8, 8]}])
                 self.assertEqual(four["macs"], 4 * one["macs"])
                 self.assertEqual(four["parameters"], one["parameters"])
                 self.assertEqual(four["model_bytes"], one["model_bytes"])
@@ -80,6 +84,12 @@ class Inspect(unittest.TestCase):
         self.assertEqual({names[a] for a, _ in arrows} - {names[b] for _, b in arrows}, {"image"})
         self.assertEqual({names[b] for _, b in arrows} - {names[a] for a, _ in arrows},
                          {"probabilities"})
+
+    def test_one_model(self):
+        for args in ((), (support.DIGITS, support.DIGITS)):
+            done = support.run("inspect", *args)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("one MODEL", done.stderr)
 
     def test_one_form(self):
         done = support.run("inspect", support.DIGITS, "--json", "--dot")

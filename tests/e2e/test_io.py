@@ -96,6 +96,16 @@ class Files(unittest.TestCase):
         self.assertEqual(self.infer(model, f"a={self.write('a.json', '[1]')}",
                                     f"a=b={self.write('b.json', '[5]')}"), {"y": ("FP32", [1], [4.0])})
 
+    def test_kept_layer(self):
+        model = self.write("layers.onnx", o.model(o.graph(
+            [o.node("Neg", ["x"], ["a"], "/neg"), o.node("Relu", ["a"], ["b"], "/act"),
+             o.node("Neg", ["b"], ["y"], "b")], [], [o.value("x", [1])], [o.value("y", [1])])))
+        x = self.write("x.json", "[-2]")
+        for names, kept in ((["/act"], ["b"]), (["b"], ["b"]), (["/neg", "b"], ["a", "b"])):
+            got = self.infer(model, x, *[word for name in names for word in ("--keep", name)])
+            self.assertEqual(got, {name: ("FP32", [1], [-2.0 if name == "y" else 2.0])
+                                   for name in ["y", *kept]})
+
     def test_names_that_are_one_file(self):
         model = self.write("twins.onnx", o.model(o.graph(
             [o.node("Relu", ["x"], ["a/b"]), o.node("Neg", ["x"], ["a_b"])], [], [o.value("x", [1])],
@@ -120,11 +130,22 @@ class Files(unittest.TestCase):
         for args, words in (((f"s={s}",), "add a=FILE"), ((npy,), "3 inputs"), ((), "add a=FILE"),
                             ((f"s={s}", f"s={s}"), "input 's' was given before"),
                             ((f"s={npy}",), "input 's' takes [] or [1]"),
-                            ((f"b={npy}",), "input 'b' takes [3]")):
+                            ((f"b={npy}",), "input 'b' takes [3]"),
+                            ((self.write("e.json", ""),), "e.json: content: empty, expected JSON"),
+                            ((self.write("n.json", "7"),), "n.json: content: is a number")):
             with self.subTest(words):
                 done = support.run("infer", model, *args)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertIn(words, done.stderr)
+
+    def test_inspect_fixed_batch(self):
+        model = self.write("relu.onnx", o.model(o.graph(
+            [o.node("Relu", ["x"], ["y"])], [], [o.value("x", [2, 3])], [o.value("y", [2, 3])])))
+        for batch, code in ((1, 0), (2, 0), (8, 1)):
+            done = support.run("inspect", model, "--batch", batch)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("--batch 8: the batch of input 'x' is fixed: [2,3]", done.stderr)
+        self.assertEqual(support.run("inspect", self.write("kinds.onnx", KINDS), "--batch", 8).returncode, 0)
 
     def test_inspect_open_sizes(self):
         model = self.write("sizes.onnx", SIZES)
@@ -189,6 +210,10 @@ class Http(support.ServerTest):
         self.assertEqual(self.infer("kinds", body), {
             "out/a": ("INT64", [1, 2], [BIG, -BIG]), "b2": ("BOOL", [3], [True, True, False]),
             "s2": ("FP32", [], [1.5])})
+        for accept in ("application/octet-stream", "application/x-npy"):
+            self.assert_error(self.post("/infer/kinds", body, {"Accept": accept}), 400,
+                              f'{accept} carries one output, and 3 are wanted: name one in "outputs"')
+        body = json.dumps({**json.loads(body), "outputs": [{"name": "out/a"}]})
         reply = self.post("/infer/kinds", body, {"Accept": "application/octet-stream"})
         self.assertEqual((reply.header("X-Tensor-Shape"), reply.header("X-Tensor-Datatype")),
                          ("1,2", "INT64"))
@@ -224,6 +249,19 @@ class Http(support.ServerTest):
         self.assert_error(reply, 400, "needs an input of fixed size", "[-1,1,-1,-1]")
         reply = self.post("/infer/sizes", tensors.npy_bytes(tensors.Tensor((1, 1, 1, 3), [1.0] * 3)))
         self.assert_error(reply, 400, "do not fit input [1,1,1,3]")
+
+    def test_files_sent_amiss(self):
+        npy = tensors.npy_bytes(tensors.Tensor((1, 1, 2, 2), [1.0] * 4))
+        self.assert_error(self.post("/v2/models/sizes/infer", npy), 400, "send npy to /infer/sizes")
+        form = b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + npy + b"\r\n--x--\r\n"
+        for path in ("/infer/sizes", "/v2/models/sizes/infer"):
+            self.assert_error(self.post(path, form, {"Content-Type": "multipart/form-data; boundary=x"}),
+                              400, "--data-binary @FILE")
+        web_form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for stripped in (b"\n", b"\n\0"):  # by curl -d of today and of before
+            body = npy.translate(None, stripped)
+            self.assert_error(self.post("/infer/sizes", body, web_form), 400, "--data-binary, not -d")
+        self.assertEqual(self.post("/infer/sizes", npy, web_form).status, 200)
 
     def test_rowless(self):
         """Instances are answered by rows: the request's fault, not the server's."""

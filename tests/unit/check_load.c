@@ -82,6 +82,7 @@ START_TEST(files_that_are_none)
     assert_fails(RF_NOT_FOUND, "there is neither model.json nor model.onnx in it",
                  rf_network_load(&net, folder, &err));
     assert_fails(RF_NOT_FOUND, "cannot be found", rf_network_load(&net, in_folder("no"), &err));
+    assert_fails(RF_INVALID, "the path of the model is empty", rf_network_load(&net, "", &err));
     write_file("notes.txt", "x", 1);
     assert_fails(RF_UNSUPPORTED, "expected an .onnx or a .json file",
                  rf_network_load(&net, in_folder("notes.txt"), &err));

@@ -407,6 +407,14 @@ START_TEST(attributes_that_are_wrong)
 }
 END_TEST
 
+static void add_training(struct rf_buf *graph)
+{
+    struct rf_buf n = onnx_node("BatchNormalization", "bn", "y", "z");
+    pb_text(&n, 2, "mean");
+    pb_text(&n, 2, "var");
+    pb_message(graph, GRAPH_NODE, &n);
+}
+
 static void add_foreign(struct rf_buf *graph, const char *domain)
 {
     struct rf_buf n = onnx_node("FusedConv", "n", "y", "z");
@@ -428,6 +436,8 @@ START_TEST(nodes_that_are_wrong)
          onnx_add_node(&graph, "If", "", "y", "z"));
     CASE(RF_UNSUPPORTED, "(Loop): control flow", onnx_add_node(&graph, "Loop", "", "y", "z"));
     CASE(RF_UNSUPPORTED, "(Scan): control flow", onnx_add_node(&graph, "Scan", "", "y", "z"));
+    CASE(RF_UNSUPPORTED, "node 'bn' (BatchNormalization): training mode is not offered",
+         add_training(&graph));
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         CASE(RF_UNSUPPORTED, "): unknown operator (opset 13)",
              onnx_add_node(&graph, own[i], "n", "y", "z"));
