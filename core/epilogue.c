@@ -130,7 +130,7 @@ enum rf_status rf_epilogue_only_infer(const void *state, struct rf_infer *x)
     if (rc)
         return rc;
     x->max_parts = (size_t)rf_numel(&x->out[0]->shape) / 4096 + 1;
-    x->cost = rf_numel(&x->out[0]->shape) * 8;
+    x->cost = rf_cost(rf_numel(&x->out[0]->shape), 8);
     x->algorithm = "rows";
     return RF_OK;
 }

@@ -52,9 +52,10 @@ struct rf_value {
     const char *name;
     enum rf_dtype dtype;
     /* Inputs: declared, -1 is any. Constants: exact. Others, once inferred: for nominal sizes of
-     * what is open; rank -1 where it follows from the elements of an input. */
+     * what is open; rank -1 where it follows from the elements of an input, or from these sizes. */
     struct rf_shape shape;
     uint32_t open;          /* bit i: dimension i changes with the sizes of the inputs */
+    uint32_t alone;         /* bit i: and some do when only those of input i change */
     enum rf_layout layout;  /* set by the layout pass */
     bool channels_last;     /* row-major, but its channels are the last dimension (after MatMul) */
     bool known;             /* its elements are there before a run: core/infer.h */

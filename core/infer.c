@@ -100,16 +100,29 @@ static bool is_vague(const struct rf_inference *x, const struct rf_node *node)
     return false;
 }
 
-static enum rf_status check_outputs(struct rf_infer *x, const struct rf_node *node)
+/* Layouts and operators were chosen for the ranks that settling found. */
+static bool has_settled_rank(const struct rf_inference *x, rf_value_id id)
+{
+    const int settled = x->g->values[id].shape.rank;
+
+    return x->loading || settled < 0 || x->tensors[id].shape.rank == settled;
+}
+
+static enum rf_status check_outputs(const struct rf_inference *x, const struct rf_node *node,
+                                    struct rf_infer *wish)
 {
     for (int k = 0; k < node->n_out; k++) {
-        const struct rf_shape *const shape = &x->out[k]->shape;
+        const struct rf_shape *const shape = &wish->out[k]->shape;
         char text[RF_SHAPE_TEXT];
         int64_t n;
 
+        rf_shape_text(shape, text, sizeof(text));
         if (!rf_shape_numel(shape, &n) || n > INT64_MAX / 16)
-            return rf_infer_fail(x, RF_LIMIT, "output of shape %s is too large",
-                                 rf_shape_text(shape, text, sizeof(text)));
+            return rf_infer_fail(wish, RF_LIMIT, "output of shape %s is too large", text);
+        if (!has_settled_rank(x, node->out[k]))
+            return rf_infer_fail(wish, RF_UNSUPPORTED,
+                                 "output of shape %s, whose rank was %d when the model was loaded",
+                                 text, x->g->values[node->out[k]].shape.rank);
     }
     return RF_OK;
 }
@@ -182,7 +195,7 @@ enum rf_status rf_infer_node(struct rf_inference *x, size_t i, struct rf_error *
         return RF_OK;
     rc = node->op->infer(node->state, wish);
     if (!rc)
-        rc = check_outputs(wish, node);
+        rc = check_outputs(x, node, wish);
     return rc || !node->known ? rc : compute(x, node, wish);
 }
 

@@ -253,6 +253,8 @@ static void make_steps(const struct rf_model *model, struct rf_plan *plan,
         const size_t bytes = rf_layer_run_bytes(layer, p.n * p.h * p.w, (size_t)s->n_parts) +
                              rf_layer_scratch(layer->n_channels);
 
+        if (p.c != layer->n_channels)
+            continue; /* they follow the inputs' sizes in a way that settling did not see */
         s->layer = layer;
         if (plan->count_bytes < bytes)
             plan->count_bytes = bytes;

@@ -5,6 +5,7 @@
 #include "core/infer.h"
 
 #define MAX_KNOWN_BYTES ((size_t)64 << 20)
+#define MAX_ALONE 32 /* inputs that are looked at one by one: bits of rf_value.alone */
 
 /* ---- one node ----------------------------------------------------------------------------------
  */
@@ -87,38 +88,68 @@ static enum rf_status settle_nodes(struct rf_graph *g, struct rf_inference *x,
 /* ---- open dimensions ---------------------------------------------------------------------------
  */
 
+/* Where even the rank changes there is no shape to rely on. */
 static void mark_open(struct rf_graph *g, const struct rf_tensor *others)
 {
     for (size_t v = 0; v < g->n_values; v++) {
         struct rf_value *const value = &g->values[v];
 
-        if (value->is_input || value->constant || value->shape.rank != others[v].shape.rank)
+        if (value->is_input || value->constant)
             continue;
+        if (value->shape.rank != others[v].shape.rank)
+            value->shape.rank = -1;
         for (int k = 0; k < value->shape.rank; k++)
             if (value->shape.dim[k] != others[v].shape.dim[k])
                 value->open |= 1u << k;
     }
 }
 
-/* Other sizes for what is open: the batch alone, or everything. Distinct ones, since two that
- * agree by chance would hide that they need not. */
-static bool other_sizes(const struct rf_graph *g, const struct rf_shape *shapes,
-                        struct rf_shape *others, bool all)
+static void mark_alone(struct rf_graph *g, const struct rf_tensor *others, size_t input)
+{
+    for (size_t v = 0; v < g->n_values; v++) {
+        struct rf_value *const value = &g->values[v];
+
+        if (value->is_input ? g->inputs[input] == (rf_value_id)v
+                            : !rf_shape_equal(&value->shape, &others[v].shape))
+            value->alone |= 1u << input;
+    }
+}
+
+/* Other sizes for what one input leaves open: the batch alone, or everything. Distinct ones, since
+ * two that agree by chance would hide that they need not. */
+static bool other_sizes(const struct rf_shape *declared, struct rf_shape *other, bool all)
 {
     bool any = false;
 
-    memcpy(others, shapes, g->n_inputs * sizeof(*others));
-    for (size_t i = 0; i < g->n_inputs; i++) {
-        const struct rf_shape *const declared = &g->values[g->inputs[i]].shape;
-
-        for (int k = 0; k < declared->rank && (all || k == 0); k++) {
-            if (declared->dim[k] >= 0)
-                continue;
-            others[i].dim[k] += k ? 32 * (k + 1) : 1;
-            any = true;
-        }
+    for (int k = 0; k < declared->rank && (all || k == 0); k++) {
+        if (declared->dim[k] >= 0)
+            continue;
+        other->dim[k] += k ? 32 * (k + 1) : 1;
+        any = true;
     }
     return any;
+}
+
+/* Infers once more, with other sizes of all inputs or of one; false where there are none, or the
+ * network does not take them. */
+#define ALL_INPUTS SIZE_MAX
+
+static bool infer_other(struct rf_inference *x, const struct rf_given *given,
+                        struct rf_shape *others, size_t input, bool all)
+{
+    const struct rf_graph *const g = x->g;
+    const struct rf_given other = {.shapes = others, .values = given->values};
+    struct rf_error ignored = RF_ERROR_INIT;
+    bool any = false;
+
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        others[i] = given->shapes[i];
+        if (input == ALL_INPUTS || input == i)
+            any |= other_sizes(&g->values[g->inputs[i]].shape, &others[i], all);
+    }
+    rf_arena_release(x->arena);
+    x->known_bytes = 0;
+    return any && !rf_infer_graph(x, &other, &ignored);
 }
 
 /* Infers once more with other sizes: what then differs is open. Networks that only pretend to take
@@ -127,7 +158,6 @@ static enum rf_status find_open(struct rf_graph *g, struct rf_inference *x,
                                 const struct rf_given *given, struct rf_error *err)
 {
     struct rf_shape *const others = calloc(g->n_inputs + 1, sizeof(*others));
-    const struct rf_given other = {.shapes = others, .values = given->values};
 
     if (!others)
         return rf_fail_nomem(err, "shapes", g->n_inputs * sizeof(*others));
@@ -138,19 +168,25 @@ static enum rf_status find_open(struct rf_graph *g, struct rf_inference *x,
             if (v->shape.dim[k] < 0)
                 v->open |= 1u << k;
     }
-    for (int all = 1; all >= 0; all--) {
-        struct rf_error ignored = RF_ERROR_INIT;
-
-        x->known_bytes = 0;
-        if (!other_sizes(g, given->shapes, others, all))
-            break;
-        if (!rf_infer_graph(x, &other, &ignored)) {
-            mark_open(g, x->tensors);
-            break;
-        }
-    }
+    for (size_t i = 0; i < g->n_inputs && g->n_inputs > 1 && i < MAX_ALONE; i++)
+        if (infer_other(x, given, others, i, true))
+            mark_alone(g, x->tensors, i);
+    if (infer_other(x, given, others, ALL_INPUTS, true) ||
+        infer_other(x, given, others, ALL_INPUTS, false))
+        mark_open(g, x->tensors);
     free(others);
     return RF_OK;
+}
+
+/* What reads a value whose rank turned out to be open takes any. */
+static enum rf_status select_again(struct rf_graph *g, struct rf_error *err)
+{
+    enum rf_status rc = RF_OK;
+
+    for (size_t i = 0; i < g->n_nodes && !rc; i++)
+        if (rf_select(g, g->nodes[i]) != g->nodes[i]->op)
+            rc = rf_prepare_node(g, i, err);
+    return rc;
 }
 
 enum rf_status rf_settle(struct rf_graph *g, const struct rf_given *given, struct rf_error *err)
@@ -166,12 +202,14 @@ enum rf_status rf_settle(struct rf_graph *g, const struct rf_given *given, struc
     if (!x.tensors)
         return rf_fail_nomem(err, "shapes", g->n_values * sizeof(*x.tensors));
     for (size_t v = 0; v < g->n_values; v++)
-        g->values[v].open = 0;
+        g->values[v].open = g->values[v].alone = 0;
     rc = rf_find_known(g, err);
     if (!rc)
         rc = settle_nodes(g, &x, given, err);
     if (!rc)
         rc = find_open(g, &x, given, err);
+    if (!rc)
+        rc = select_again(g, err);
     rf_arena_release(&arena);
     free(x.tensors);
     return rc;

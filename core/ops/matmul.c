@@ -179,11 +179,11 @@ static bool find_products(const struct rf_tensor *a, const struct rf_tensor *b, 
     left.rank = ra > 2 ? ra - 2 : 0;
     right.rank = rb > 2 ? rb - 2 : 0;
     p->out = left;
-    if (right.dim[rb > 1 ? rb - 2 : 0] != p->inner || !rf_shape_broadcast(&p->out, &right))
+    if (right.dim[rb > 1 ? rb - 2 : 0] != p->inner || !rf_shape_broadcast(&p->out, &right) ||
+        !rf_shape_numel(&p->out, &p->batch))
         return false;
     p->a = matrices(a, left.rank, &p->out);
     p->b = matrices(b, right.rank, &p->out);
-    p->batch = rf_numel(&p->out);
     /* With one matrix on the right for all, the rows are those of one large matrix. */
     if (rf_numel(&right) == 1 && p->batch > 1) {
         p->rows *= p->batch;

@@ -18,7 +18,8 @@ static enum rf_status fuse(struct rf_graph *g, struct rf_node *node, struct rf_n
 /* With any sizes; those that an input leaves open are not in its shape. */
 static bool same_shape(const struct rf_value *a, const struct rf_value *b)
 {
-    bool same = a->shape.rank >= 0 && a->shape.rank == b->shape.rank && a->open == b->open;
+    bool same = a->shape.rank >= 0 && a->shape.rank == b->shape.rank && a->open == b->open &&
+                a->alone == b->alone;
 
     for (int k = 0; same && k < a->shape.rank; k++)
         same = a->shape.dim[k] == b->shape.dim[k] || b->shape.dim[k] < 0;
