@@ -226,7 +226,7 @@ START_TEST(keeping_what_is_not_there_is_an_error)
     struct rf_model *model;
 
     ck_assert_int_eq(rf_model_new(&model, everything(2, "Relu"), &options, &err), RF_NOT_FOUND);
-    ck_assert_str_eq(err.text, "no value is called nothing");
+    ck_assert_str_eq(err.text, "no value or layer is called nothing");
 }
 END_TEST
 
