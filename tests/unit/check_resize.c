@@ -3,7 +3,7 @@
 #include "core/passes/passes.h"
 #include "tests/unit/window_test.h"
 
-#define ROUNDS 150
+#define ROUNDS 40
 #define MAX_AXES 5
 
 struct resize {
