@@ -34,7 +34,8 @@ enum rf_status rf_epilogue_infer(const struct rf_epilogue *e, struct rf_infer *x
     const struct rf_shape *const out = &x->out[0]->shape;
     char want[RF_SHAPE_TEXT], got[RF_SHAPE_TEXT];
 
-    if (e->n_params > 1 && (out->rank < 2 || (size_t)out->dim[1] != e->n_params))
+    if (e->n_params > 1 &&
+        (out->rank < 2 || (size_t)out->dim[rf_tensor_channel_axis(x->out[0])] != e->n_params))
         return rf_infer_fail(x, RF_SHAPE, "activation has %zu slopes, its input has shape %s",
                              e->n_params, rf_shape_text(out, got, sizeof(got)));
     if (e->residual >= 0 && !rf_shape_equal(&x->in[e->residual]->shape, out))

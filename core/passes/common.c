@@ -22,6 +22,14 @@ const void *rf_constant_in(const struct rf_graph *g, const struct rf_node *node,
     return v && v->dtype == dtype ? v->constant : NULL;
 }
 
+bool rf_is_per_channel(const struct rf_graph *g, const struct rf_node *activation)
+{
+    for (int k = 1; k < activation->n_in; k++)
+        if (activation->in[k] != RF_NO_VALUE && rf_numel(&g->values[activation->in[k]].shape) != 1)
+            return true;
+    return false;
+}
+
 enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
                          struct rf_error *err)
 {

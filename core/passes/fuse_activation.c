@@ -2,15 +2,6 @@
 #include "core/op.h"
 #include "core/passes/passes.h"
 
-/* One parameter a channel: of dimension 1, while a row-major value may have its channels last. */
-static bool is_per_channel(const struct rf_graph *g, const struct rf_node *activation)
-{
-    for (int k = 1; k < activation->n_in; k++)
-        if (activation->in[k] != RF_NO_VALUE && rf_numel(&g->values[activation->in[k]].shape) != 1)
-            return true;
-    return false;
-}
-
 static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
                      const struct rf_node *next)
 {
@@ -21,7 +12,7 @@ static bool can_fuse(const struct rf_graph *g, const struct rf_node *node,
         return false;
     return out->dtype == RF_F32 && out->shape.rank >= 0 &&
            !((node->op->flags & RF_OP_CHANNELS_LAST) && out->shape.rank != 2 &&
-             is_per_channel(g, next));
+             rf_is_per_channel(g, next));
 }
 
 enum rf_status rf_pass_fuse_activation(struct rf_graph *g, struct rf_error *err)

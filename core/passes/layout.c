@@ -47,6 +47,8 @@ static enum rf_layout wanted(const struct rf_graph *g, const struct rf_node *nod
     if (!(node->op->layouts & RF_ACCEPTS_ROWMAJOR))
         return RF_NHWC;
     /* Channels are counted, and have parameters, where they are neighbours. */
+    if (node->activation && rf_is_per_channel(g, node->activation))
+        return RF_NHWC;
     return counts(node) && !in->channels_last ? RF_NHWC : in->layout;
 }
 

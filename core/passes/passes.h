@@ -42,6 +42,9 @@ enum rf_status rf_pass_layout(struct rf_graph *g, struct rf_error *err) RF_CHECK
 /* The only node that reads the value, which is no output of the network; NULL when there is none.
  */
 struct rf_node *rf_only_reader(const struct rf_graph *g, rf_value_id id);
+/* An activation's parameters are one a channel: of dimension 1, while a row-major value may have
+ * its channels last. */
+bool rf_is_per_channel(const struct rf_graph *g, const struct rf_node *activation);
 /* `node` now produces what `next`, its only reader, produced; `next` is removed. Joins paths. */
 enum rf_status rf_absorb(struct rf_graph *g, struct rf_node *node, struct rf_node *next,
                          struct rf_error *err) RF_CHECKED;

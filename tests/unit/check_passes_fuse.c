@@ -121,6 +121,7 @@ enum {
     IS_BROADCAST,
     BEHIND_ACTIVATION,
     SLOPE_A_ROW,
+    SLOPE_OF_SUM,
     COMPUTED_BEFORE,
     N_NEGATIVES
 };
@@ -167,6 +168,11 @@ static struct rf_graph *misleading(int form)
         break;
     case SLOPE_A_ROW: /* of dimension 2 of 4: not the channels that the rows have */
         y = linear(g, &seed, x, 4);
+        output(g, op2(g, "PRelu", y, test_weights(g, &seed, SHAPE(4, 1, 1), 1)));
+        break;
+    case SLOPE_OF_SUM: /* the same of a sum of such rows */
+        y = linear(g, &seed, x, 4);
+        y = op2(g, "Add", y, y);
         output(g, op2(g, "PRelu", y, test_weights(g, &seed, SHAPE(4, 1, 1), 1)));
         break;
     default:
