@@ -5,10 +5,13 @@
 /* ---- shapes ------------------------------------------------------------------------------------
  */
 
-void rf_broadcast_prepare_6(struct rf_prepare *p, struct rf_broadcast *b)
+enum rf_status rf_broadcast_prepare_6(struct rf_prepare *p, void *state)
 {
+    struct rf_broadcast *const b = state;
+
     b->how = rf_attr_int_in(p, "broadcast", 0, 0, 1) ? RF_BROADCAST_TO_FIRST : RF_BROADCAST_NONE;
     b->axis = (int)rf_attr_int_in(p, "axis", -1, -1, RF_MAX_RANK - 1);
+    return p->status;
 }
 
 enum rf_status rf_broadcast_dtypes(struct rf_infer *x, int first, uint32_t dtypes)

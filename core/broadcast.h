@@ -21,8 +21,8 @@ struct rf_broadcast {
                */
 };
 
-/* Opset 6's attributes `broadcast` and `axis`. */
-void rf_broadcast_prepare_6(struct rf_prepare *p, struct rf_broadcast *b);
+/* Opset 6's attributes `broadcast` and `axis`; `state` is a struct rf_broadcast. */
+enum rf_status rf_broadcast_prepare_6(struct rf_prepare *p, void *state);
 /* Inputs from `first` on are of one dtype of a mask. */
 enum rf_status rf_broadcast_dtypes(struct rf_infer *x, int first, uint32_t dtypes);
 /* Output 0 has the shape that all inputs broadcast to, and the given type. */

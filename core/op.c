@@ -137,6 +137,12 @@ void *rf_prepare_alloc(struct rf_prepare *p, size_t n, size_t size)
     return data;
 }
 
+enum rf_status rf_prepare_nothing(struct rf_prepare *p, void *state)
+{
+    (void)state;
+    return p->status;
+}
+
 __attribute__((format(printf, 2, 0))) static void
 describe(const struct rf_node *node, const char *fmt, va_list ap, char *text, size_t size)
 {

@@ -1,12 +1,12 @@
 /*
  * An operator: one file in core/ops, one const struct, one line of registration.
  *
- *   fits     at load:                is this row for such inputs, or its plainer variant?
- *   prepare  at load:                attributes and constant inputs -> state; leaves the node
- * alone, as it may be called again after the passes infer    once a plan:            output shapes,
- * halos and scratch wanted, every check pack     once a node, at load:   weights -> what run reads,
- * once the layouts are known run      once a request:         arithmetic only: no allocation, no
- * lock, no log, no error
+ * - fits, at load: is this row for such inputs, or its plainer variant?
+ * - prepare, at load: attributes and constant inputs -> state. Leaves the node alone, as it may be
+ *   called again after the passes.
+ * - infer, once a plan: output shapes, halos and scratch wanted, every check.
+ * - pack, once a node, at load: weights -> what run reads, once the layouts are known.
+ * - run, once a request: arithmetic only: no allocation, no lock, no log, no error.
  *
  * The executor fills rf_exec; operators only read it. `run` is called for every part in [0,
  * n_parts) in any order, in several threads at once; each part writes its own share of the output.
@@ -56,6 +56,8 @@ const float *rf_prepare_weights(struct rf_prepare *p, int i, const char *what);
 const float *rf_prepare_vector(struct rf_prepare *p, int i, const char *what, int64_t n);
 /* Zeroed, RF_ALIGN-ed, freed with the model; NULL after an error. */
 void *rf_prepare_alloc(struct rf_prepare *p, size_t n, size_t size);
+/* `prepare` of operators without attributes. */
+enum rf_status rf_prepare_nothing(struct rf_prepare *p, void *state);
 /* "node features.0 (Conv): " comes before the text. */
 enum rf_status rf_prepare_fail(struct rf_prepare *p, enum rf_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

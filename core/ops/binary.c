@@ -1,18 +1,6 @@
 /* Sub, Mul, Div and the plain Add: the rows of binary.def, broadcast. */
 #include "core/broadcast.h"
 
-static enum rf_status prepare(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
-static enum rf_status prepare_6(struct rf_prepare *p, void *state)
-{
-    rf_broadcast_prepare_6(p, state);
-    return p->status;
-}
-
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     const enum rf_status rc = rf_broadcast_dtypes(x, 0, RF_NUMBERS);
@@ -48,11 +36,11 @@ static void run(const struct rf_exec *x, enum rf_binary op, int part, int n_part
     }
 
 /* What core/ops/add.c falls back on. */
-RF_OP(PlainAdd6) = ROW(Add, RF_NO_OPSET, prepare_6);
-RF_OP(PlainAdd) = ROW(Add, RF_NO_OPSET, prepare);
-RF_OP(Sub6) = ROW(Sub, 6, prepare_6);
-RF_OP(Sub) = ROW(Sub, 7, prepare);
-RF_OP(Mul6) = ROW(Mul, 6, prepare_6);
-RF_OP(Mul) = ROW(Mul, 7, prepare);
-RF_OP(Div6) = ROW(Div, 6, prepare_6);
-RF_OP(Div) = ROW(Div, 7, prepare);
+RF_OP(PlainAdd6) = ROW(Add, RF_NO_OPSET, rf_broadcast_prepare_6);
+RF_OP(PlainAdd) = ROW(Add, RF_NO_OPSET, rf_prepare_nothing);
+RF_OP(Sub6) = ROW(Sub, 6, rf_broadcast_prepare_6);
+RF_OP(Sub) = ROW(Sub, 7, rf_prepare_nothing);
+RF_OP(Mul6) = ROW(Mul, 6, rf_broadcast_prepare_6);
+RF_OP(Mul) = ROW(Mul, 7, rf_prepare_nothing);
+RF_OP(Div6) = ROW(Div, 6, rf_broadcast_prepare_6);
+RF_OP(Div) = ROW(Div, 7, rf_prepare_nothing);

@@ -1,18 +1,6 @@
 /* Equal, Less and their kin; And, Or, Xor, Not. BOOL comes out. */
 #include "core/broadcast.h"
 
-static enum rf_status prepare(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
-static enum rf_status prepare_6(struct rf_prepare *p, void *state)
-{
-    rf_broadcast_prepare_6(p, state);
-    return p->status;
-}
-
 static enum rf_status infer(const void *state, struct rf_infer *x, uint32_t dtypes)
 {
     const enum rf_status rc = rf_broadcast_dtypes(x, 0, dtypes);
@@ -95,20 +83,20 @@ LOGIC(Xor, a != b)
         .run = run_##op,                                                                           \
     }
 
-RF_OP(Equal1) = ROW(Equal, 1, prepare_6, infer_any);
-RF_OP(Equal) = ROW(Equal, 7, prepare, infer_any);
-RF_OP(Less1) = ROW(Less, 1, prepare_6, infer_numbers);
-RF_OP(Less) = ROW(Less, 7, prepare, infer_numbers);
-RF_OP(LessOrEqual) = ROW(LessOrEqual, 12, prepare, infer_numbers);
-RF_OP(Greater1) = ROW(Greater, 1, prepare_6, infer_numbers);
-RF_OP(Greater) = ROW(Greater, 7, prepare, infer_numbers);
-RF_OP(GreaterOrEqual) = ROW(GreaterOrEqual, 12, prepare, infer_numbers);
-RF_OP(And1) = ROW(And, 1, prepare_6, infer_logic);
-RF_OP(And) = ROW(And, 7, prepare, infer_logic);
-RF_OP(Or1) = ROW(Or, 1, prepare_6, infer_logic);
-RF_OP(Or) = ROW(Or, 7, prepare, infer_logic);
-RF_OP(Xor1) = ROW(Xor, 1, prepare_6, infer_logic);
-RF_OP(Xor) = ROW(Xor, 7, prepare, infer_logic);
+RF_OP(Equal1) = ROW(Equal, 1, rf_broadcast_prepare_6, infer_any);
+RF_OP(Equal) = ROW(Equal, 7, rf_prepare_nothing, infer_any);
+RF_OP(Less1) = ROW(Less, 1, rf_broadcast_prepare_6, infer_numbers);
+RF_OP(Less) = ROW(Less, 7, rf_prepare_nothing, infer_numbers);
+RF_OP(LessOrEqual) = ROW(LessOrEqual, 12, rf_prepare_nothing, infer_numbers);
+RF_OP(Greater1) = ROW(Greater, 1, rf_broadcast_prepare_6, infer_numbers);
+RF_OP(Greater) = ROW(Greater, 7, rf_prepare_nothing, infer_numbers);
+RF_OP(GreaterOrEqual) = ROW(GreaterOrEqual, 12, rf_prepare_nothing, infer_numbers);
+RF_OP(And1) = ROW(And, 1, rf_broadcast_prepare_6, infer_logic);
+RF_OP(And) = ROW(And, 7, rf_prepare_nothing, infer_logic);
+RF_OP(Or1) = ROW(Or, 1, rf_broadcast_prepare_6, infer_logic);
+RF_OP(Or) = ROW(Or, 7, rf_prepare_nothing, infer_logic);
+RF_OP(Xor1) = ROW(Xor, 1, rf_broadcast_prepare_6, infer_logic);
+RF_OP(Xor) = ROW(Xor, 7, rf_prepare_nothing, infer_logic);
 
 /* ---- Not ---------------------------------------------------------------------------------------
  */
@@ -136,7 +124,7 @@ RF_OP(Not) = {
     .flags = RF_OP_INPLACE | RF_OP_READS_ANY,
     .layouts = RF_ACCEPTS_ROWMAJOR,
     .state_bytes = sizeof(struct rf_broadcast),
-    .prepare = prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer_logic,
     .run = run_not,
 };

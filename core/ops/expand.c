@@ -45,7 +45,7 @@ RF_OP(Expand) = {
     .flags = RF_OP_READS_ANY,
     .layouts = RF_ACCEPTS_ANY,
     .known_in = 1u << 1,
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer,
     .run = run,
 };

@@ -1,12 +1,6 @@
 /* The two conversions that the layout pass inserts; no model file names them. */
 #include "core/op.h"
 
-static enum rf_status prepare(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     const struct rf_shape *const shape = &x->in[0]->shape;
@@ -48,7 +42,7 @@ RF_OP(ToNHWC) = {
     .min_out = 1,
     .max_out = 1,
     .layouts = RF_ACCEPTS_ANY,
-    .prepare = prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer,
     .run = to_nhwc,
 };
@@ -61,7 +55,7 @@ RF_OP(ToRowMajor) = {
     .min_out = 1,
     .max_out = 1,
     .layouts = RF_ACCEPTS_ANY,
-    .prepare = prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer,
     .run = to_rowmajor,
 };

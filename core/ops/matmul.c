@@ -149,12 +149,6 @@ struct products {
     struct rf_view a, b; /* of the matrices' first elements */
 };
 
-static enum rf_status prepare_matmul(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
 /* The tensor's dimensions before its matrices, spread over `batch`. */
 static struct rf_view matrices(const struct rf_tensor *t, int rank, const struct rf_shape *batch)
 {
@@ -288,7 +282,7 @@ RF_OP(MatMul) = {
     .max_out = 1,
     .layouts = RF_ACCEPTS_ROWMAJOR,
     .param_in = 1u << 0 | 1u << 1,
-    .prepare = prepare_matmul,
+    .prepare = rf_prepare_nothing,
     .infer = infer_matmul,
     .run = run_matmul,
 };

@@ -3,12 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum rf_status rf_move_prepare(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
 enum rf_status rf_move_axes(struct rf_infer *x, const int64_t *axes, size_t n, int rank, int *out)
 {
     uint32_t seen = 0;

@@ -5,8 +5,6 @@
 #include "core/op.h"
 #include "core/view.h"
 
-/* `prepare` of operators without attributes. */
-enum rf_status rf_move_prepare(struct rf_prepare *p, void *state);
 /* Axes of a tensor of this rank, counted from 0 in `out`; each may be named once. */
 enum rf_status rf_move_axes(struct rf_infer *x, const int64_t *axes, size_t n, int rank,
                             int *out) RF_CHECKED;

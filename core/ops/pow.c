@@ -3,18 +3,6 @@
 
 #include "core/broadcast.h"
 
-static enum rf_status prepare(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
-static enum rf_status prepare_6(struct rf_prepare *p, void *state)
-{
-    rf_broadcast_prepare_6(p, state);
-    return p->status;
-}
-
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     enum rf_status rc = rf_infer_dtype(x, 0, RF_NUMBERS);
@@ -121,5 +109,5 @@ static void run(const struct rf_exec *x, int part, int n_parts)
         .run = run,                                                                                \
     }
 
-RF_OP(Pow6) = ROW(1, prepare_6);
-RF_OP(Pow) = ROW(7, prepare);
+RF_OP(Pow6) = ROW(1, rf_broadcast_prepare_6);
+RF_OP(Pow) = ROW(7, rf_prepare_nothing);

@@ -102,7 +102,7 @@ RF_OP(Range) = {
     .max_out = 1,
     .layouts = RF_ACCEPTS_ROWMAJOR,
     .known_in = 1u << 0 | 1u << 1 | 1u << 2,
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer,
     .run = run,
 };

@@ -122,7 +122,7 @@ RF_OP(Reshape5) = {
     .layouts = RF_ACCEPTS_ROWMAJOR,
     .known_in = 1u << 1,
     .state_bytes = sizeof(struct state),
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer_input,
     .run = rf_move_all,
 };

@@ -106,7 +106,7 @@ RF_OP(Size) = {
     .max_out = 1,
     .flags = RF_OP_SHAPES,
     .layouts = RF_ACCEPTS_ROWMAJOR,
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer_size,
     .run = run_size,
 };

@@ -189,7 +189,7 @@ RF_OP(Slice10) = {
     .flags = RF_OP_READS_ANY,
     .layouts = RF_ACCEPTS_ANY,
     .known_in = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4,
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer_inputs,
     .run = run_inputs,
 };

@@ -132,7 +132,7 @@ RF_OP(Squeeze13) = {
     .flags = RF_OP_VIEW,
     .layouts = RF_ACCEPTS_ROWMAJOR,
     .known_in = 1u << 1,
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer_squeeze13,
     .run = rf_move_all,
 };
@@ -162,7 +162,7 @@ RF_OP(Unsqueeze13) = {
     .flags = RF_OP_VIEW,
     .layouts = RF_ACCEPTS_ROWMAJOR,
     .known_in = 1u << 1,
-    .prepare = rf_move_prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer_unsqueeze13,
     .run = rf_move_all,
 };

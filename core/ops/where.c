@@ -3,12 +3,6 @@
 
 static const struct rf_broadcast numpy = {.how = RF_BROADCAST_BOTH};
 
-static enum rf_status prepare(struct rf_prepare *p, void *state)
-{
-    (void)state;
-    return p->status;
-}
-
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     enum rf_status rc = rf_infer_dtype(x, 0, 1u << RF_BOOL);
@@ -64,7 +58,7 @@ RF_OP(Where) = {
     .max_out = 1,
     .flags = RF_OP_READS_ANY,
     .layouts = RF_ACCEPTS_ANY,
-    .prepare = prepare,
+    .prepare = rf_prepare_nothing,
     .infer = infer,
     .run = run,
 };
