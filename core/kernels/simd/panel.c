@@ -72,14 +72,14 @@ RF_INLINE void tile(const struct rf_panel_tile *t, const size_t rows)
 
 void RF_K(rf_panel)(const struct rf_panel_tile *t)
 {
+    /* clang-format off */
     switch (t->rows) {
-        CASE(1)
-        CASE(2)
-        CASE(3) CASE(4) CASE(5) CASE(6)
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if ROWS > 6
-            CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 #endif
     }
+    /* clang-format on */
     v_leave();
 }
 
