@@ -145,7 +145,7 @@ START_TEST(sums_match_a_direct_convolution)
 
     if (!test_use_isa(_i % RF_N_ISA))
         return;
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 15; round++) {
         const struct layer l = random_layer(&seed);
         struct result r = {.got = NULL};
 
