@@ -91,12 +91,8 @@ static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, si
 static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
                 size_t y_pitch, size_t c0, size_t c1)
 {
-    const struct rf_panel_row one = {.x = a,
-                                     .n = g->n_in,
-                                     .depth = g->n_in,
-                                     .weights = g->weights + c0 * g->n_in,
-                                     .y = y,
-                                     .columns = c1 - c0};
+    const struct rf_panel_row one = {
+        .x = a, .depth = g->n_in, .weights = g->weights + c0 * g->n_in, .y = y, .columns = c1 - c0};
 
     if (rows == 1)
         rf_kernels_best()->panel_row(&one);

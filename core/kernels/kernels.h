@@ -90,8 +90,7 @@ struct rf_panel_tile {
  * same chains of additions as above. */
 struct rf_panel_row {
     const float *x;
-    const uint32_t *index; /* [n] depths that count, ascending; NULL: all, n = depth */
-    size_t n, depth;
+    size_t depth;
     const float *weights; /* panels side by side */
     float *y;
     size_t columns;
@@ -140,8 +139,6 @@ struct rf_kernels {
     size_t panel_rows, panel_width;
     void (*panel)(const struct rf_panel_tile *t);
     void (*panel_row)(const struct rf_panel_row *t);
-    /* Writes the indices of the x that are not 0 (NaN is not); returns how many. */
-    size_t (*nonzero)(uint32_t *index, const float *x, size_t n);
     void (*winograd_input[RF_N_WINOGRAD])(const struct rf_winograd_input *t);
     void (*winograd_output[RF_N_WINOGRAD])(const struct rf_winograd_output *t);
     /* y = softmax(x) or log(softmax(x)) over n elements; y may be x. */

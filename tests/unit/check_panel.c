@@ -146,7 +146,7 @@ START_TEST(rows_do_not_depend_on_their_neighbours)
 }
 END_TEST
 
-/* One row and several panels: the bits of a tile's row, with zeros left out, too. */
+/* One row and several panels: the bits of a tile's row. */
 START_TEST(single_rows_have_the_bits_of_tiles)
 {
     const struct rf_kernels *const k = rf_kernels_for((enum rf_isa)_i);
@@ -158,7 +158,6 @@ START_TEST(single_rows_have_the_bits_of_tiles)
         struct fenced w = fenced_new(panels * k->panel_width * depth * sizeof(float));
         struct fenced y = fenced_new(columns * sizeof(float));
         float *const want = malloc(columns * sizeof(float));
-        uint32_t index[70];
 
         for (size_t i = 0; i < depth; i++)
             ((float *)x.data)[i] = random_bits() % 2 ? random_in(-1, 1) : 0;
@@ -181,45 +180,14 @@ START_TEST(single_rows_have_the_bits_of_tiles)
                                             .ahead = panel};
             k->panel(&t);
         }
-        struct rf_panel_row one = {.x = x.data,
-                                   .n = depth,
-                                   .depth = depth,
-                                   .weights = w.data,
-                                   .y = y.data,
-                                   .columns = columns};
+        const struct rf_panel_row one = {
+            .x = x.data, .depth = depth, .weights = w.data, .y = y.data, .columns = columns};
         k->panel_row(&one);
         EXPECT(!memcmp(want, y.data, columns * sizeof(float)), "a row differs");
-        memset(y.data, 0x55, columns * sizeof(float));
-        one.index = index;
-        one.n = k->nonzero(index, x.data, depth);
-        k->panel_row(&one);
-        EXPECT(!memcmp(want, y.data, columns * sizeof(float)), "a row with gaps differs");
         free(want);
         fenced_free(&x);
         fenced_free(&w);
         fenced_free(&y);
-    }
-}
-END_TEST
-
-START_TEST(nonzero_finds_what_is_not_zero)
-{
-    const struct rf_kernels *const k = rf_kernels_for((enum rf_isa)_i);
-    const float special[] = {NAN, INFINITY, -INFINITY, 0x1p-149f, -0.f, 0.f, 1};
-
-    for (size_t n = 0; k && n < 70; n++) {
-        struct fenced x = fenced_new(n * sizeof(float));
-        uint32_t index[70];
-        size_t at = 0;
-
-        for (size_t i = 0; i < n; i++)
-            ((float *)x.data)[i] = special[random_bits() % 7];
-        const size_t found = k->nonzero(index, x.data, n);
-        for (size_t i = 0; i < n; i++)
-            if (((float *)x.data)[i] != 0)
-                EXPECT(at < found && index[at++] == i, "%zu of %zu is missing", i, n);
-        ck_assert_uint_eq(at, found);
-        fenced_free(&x);
     }
 }
 END_TEST
@@ -235,7 +203,6 @@ int main(void)
     tcase_add_loop_test(t, tiles_match_a_product_in_double, 0, RF_N_ISA);
     tcase_add_loop_test(t, rows_do_not_depend_on_their_neighbours, 0, RF_N_ISA);
     tcase_add_loop_test(t, single_rows_have_the_bits_of_tiles, 0, RF_N_ISA);
-    tcase_add_loop_test(t, nonzero_finds_what_is_not_zero, 0, RF_N_ISA);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

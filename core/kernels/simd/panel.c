@@ -83,18 +83,13 @@ void RF_K(rf_panel)(const struct rf_panel_tile *t)
     v_leave();
 }
 
-/*
- * One row times several panels at once, so that enough chains run side by side. Depths where the
- * row is 0 are left out: they add +0 or -0 to a sum that began at +0, which changes nothing as long
- * as the weights are finite.
- */
+/* One row times several panels at once, so that enough chains run side by side. */
 #define VECTORS 8 /* panels' halves at once */
 
-RF_INLINE void row_panels(const float *x, const uint32_t *index, size_t n, const float *w,
-                          size_t panel, const size_t n_panels, vf c[VECTORS])
+RF_INLINE void row_panels(const float *x, size_t depth, const float *w, size_t panel,
+                          const size_t n_panels, vf c[VECTORS])
 {
-    for (size_t i = 0; i < n; i++) {
-        const size_t k = index ? index[i] : i;
+    for (size_t k = 0; k < depth; k++) {
         const vf v = v_set(x[k]);
         const float *const at = w + k * WIDTH;
 
@@ -114,7 +109,7 @@ RF_INLINE void row_chunk(const struct rf_panel_row *t, size_t first, const size_
 #pragma GCC unroll 8
     for (size_t i = 0; i < 2 * n_panels; i++)
         c[i] = v_set(0);
-    row_panels(t->x, t->index, t->n, t->weights + first * panel, panel, n_panels, c);
+    row_panels(t->x, t->depth, t->weights + first * panel, panel, n_panels, c);
 #pragma GCC unroll 8
     for (size_t i = 0; i < 2 * n_panels; i++) {
         const size_t at = c0 + i * VW;
@@ -136,20 +131,4 @@ void RF_K(rf_panel_row)(const struct rf_panel_row *t)
     for (; p < n; p++)
         row_chunk(t, p, 1);
     v_leave();
-}
-
-/* Indices of what is not 0; NaN is not. */
-size_t RF_K(rf_nonzero)(uint32_t *index, const float *x, size_t n)
-{
-    size_t found = 0;
-
-    for (size_t i = 0; i < n; i += VW) {
-        const size_t lanes = n - i < VW ? n - i : VW;
-        const uint32_t all = lanes == VW ? (uint32_t)((1u << VW) - 1) : (1u << lanes) - 1;
-        uint32_t bits = ~v_bits(v_eq(v_load_lanes(x + i, lanes), v_set(0))) & all;
-
-        for (; bits; bits &= bits - 1)
-            index[found++] = (uint32_t)(i + (size_t)__builtin_ctz(bits));
-    }
-    return found;
 }
