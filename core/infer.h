@@ -8,7 +8,8 @@
 
 #include "core/op.h"
 
-#define RF_MAX_KEY 64 /* elements of a key input */
+#define RF_MAX_KEY 64                         /* elements of a key input */
+#define RF_MAX_KNOWN_BYTES ((size_t)64 << 20) /* of a plan */
 
 /* What is given of the graph's inputs. */
 struct rf_given {

@@ -10,7 +10,6 @@
 /* Work below this many multiply-accumulates (about 0.1 ms) is not worth waking a thread for. */
 #define COST_OF_A_PART 4000000
 #define MAX_PARTS 256
-#define MAX_KNOWN_BYTES ((size_t)64 << 20)
 
 /* ---- memory ------------------------------------------------------------------------------------
  */
@@ -308,7 +307,7 @@ static enum rf_status infer(struct rf_plan *plan, const struct rf_graph *g, stru
                              .tensors = plan->tensors,
                              .wishes = wishes,
                              .arena = &plan->arena,
-                             .max_known_bytes = MAX_KNOWN_BYTES};
+                             .max_known_bytes = RF_MAX_KNOWN_BYTES};
     const struct rf_given given = {.shapes = plan->inputs,
                                    .values = (const void *const *)plan->keys};
 

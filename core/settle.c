@@ -4,7 +4,6 @@
 
 #include "core/infer.h"
 
-#define MAX_KNOWN_BYTES ((size_t)64 << 20)
 #define MAX_ALONE 32 /* inputs that are looked at one by one: bits of rf_value.alone */
 
 /* ---- one node ----------------------------------------------------------------------------------
@@ -195,7 +194,7 @@ enum rf_status rf_settle(struct rf_graph *g, const struct rf_given *given, struc
     struct rf_inference x = {.g = g,
                              .arena = &arena,
                              .tensors = calloc(g->n_values + 1, sizeof(*x.tensors)),
-                             .max_known_bytes = MAX_KNOWN_BYTES,
+                             .max_known_bytes = RF_MAX_KNOWN_BYTES,
                              .loading = true};
     enum rf_status rc;
 

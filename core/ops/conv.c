@@ -356,13 +356,8 @@ static enum rf_status prepare(struct rf_prepare *p, void *state)
 
 extern const struct rf_op rf_op_ConvPlain;
 
-#define CONV                                                                                       \
-    .name = "Conv", .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1,                          \
-    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL, .layouts = RF_ACCEPTS_NHWC,                          \
-    .param_in = 1u << 1 | 1u << 2, .state_bytes = sizeof(struct state)
-
 RF_OP(ConvPacking) = {
-    CONV,
+    RF_CONV_ROW,
     .since = RF_NO_OPSET,
     .fits = rf_conv_fits_image,
     .otherwise = &rf_op_ConvPlain,
@@ -372,7 +367,7 @@ RF_OP(ConvPacking) = {
 };
 
 RF_OP(ConvGathered) = {
-    CONV,
+    RF_CONV_ROW,
     .since = RF_NO_OPSET,
     .const_in = 1u << 1 | 1u << 2,
     .fits = rf_conv_fits_constant,

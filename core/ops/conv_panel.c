@@ -222,17 +222,9 @@ static enum rf_status prepare(struct rf_prepare *p, void *state)
 extern const struct rf_op rf_op_ConvGathered;
 
 RF_OP(ConvPanel) = {
-    .name = "Conv",
+    RF_CONV_ROW,
     .since = RF_NO_OPSET,
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
-    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL,
-    .layouts = RF_ACCEPTS_NHWC,
     .const_in = 1u << 1 | 1u << 2,
-    .param_in = 1u << 1 | 1u << 2,
-    .state_bytes = sizeof(struct state),
     .fits = fits,
     .otherwise = &rf_op_ConvGathered,
     .prepare = prepare,

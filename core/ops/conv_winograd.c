@@ -190,17 +190,9 @@ static void run(const struct rf_exec *x, int part, int n_parts)
 extern const struct rf_op rf_op_ConvPanel;
 
 RF_OP(Conv) = {
-    .name = "Conv",
+    RF_CONV_ROW,
     .since = 1,
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
-    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL,
-    .layouts = RF_ACCEPTS_NHWC,
     .const_in = 1u << 1 | 1u << 2,
-    .param_in = 1u << 1 | 1u << 2,
-    .state_bytes = sizeof(struct state),
     .fits = fits,
     .otherwise = &rf_op_ConvPanel,
     .prepare = prepare,
