@@ -3,13 +3,6 @@
 
 enum { COUNT = 2000, ENOUGH = 100 /* cases that meet every algorithm */ };
 
-/* What is expected of a case, which its seed makes again. */
-static struct expected {
-    uint64_t seed;
-    float *want;
-} * cases;
-static size_t n_cases;
-
 /* ---- geometry ----------------------------------------------------------------------------------
  */
 
@@ -127,14 +120,11 @@ static struct rf_shape image(const struct geometry *g, int64_t channels, const i
                                 : SHAPE(g->n, channels, size[1]);
 }
 
-/* ---- a case ------------------------------------------------------------------------------------
- */
-
-static void describe(const struct geometry *g, struct sweep_case *c)
+static void describe(const struct geometry *g, char *text, size_t size)
 {
     const struct test_conv *const v = &g->conv;
 
-    snprintf(c->text, sizeof(c->text),
+    snprintf(text, size,
              "Conv%dd %lldx%lldx%lldx%lld to %lld, kernel %lldx%lld, stride %lld %lld, "
              "dilation %lld %lld, pads %lld %lld %lld %lld, groups %lld, bias %d",
              v->spatial, (long long)g->n, (long long)v->in, (long long)g->in[0],
@@ -143,28 +133,6 @@ static void describe(const struct geometry *g, struct sweep_case *c)
              (long long)v->dilation[0], (long long)v->dilation[1], (long long)v->pads[0],
              (long long)v->pads[1], (long long)v->pads[2], (long long)v->pads[3],
              (long long)v->groups, v->bias);
-}
-
-static struct sweep_case make_case(uint64_t seed, struct geometry *g, const float **w,
-                                   const float **b)
-{
-    struct sweep_case c = {.seed = seed,
-                           .graph = test_graph(),
-                           .tolerance = 1e-5,
-                           .is_batch = true,
-                           .channel_axis = 1};
-    rf_value_id weights, bias, residual;
-
-    *g = random_geometry(&seed);
-    describe(g, &c);
-    c.out = image(g, g->conv.out, g->out);
-    const rf_value_id x = sweep_input(&c, &seed, image(g, g->conv.in, g->in), &residual);
-    const rf_value_id y = test_conv(c.graph, &seed, "conv", x, &g->conv, &weights, &bias);
-
-    sweep_tail(&c, &seed, y, residual);
-    *w = c.graph->values[weights].constant;
-    *b = g->conv.bias ? c.graph->values[bias].constant : NULL;
-    return c;
 }
 
 /* ---- what is expected --------------------------------------------------------------------------
@@ -208,8 +176,8 @@ static void add_tap(const struct geometry *g, const struct window *w, int64_t ky
     }
 }
 
-static float *expect(const struct sweep_case *c, const struct geometry *g, const float *weights,
-                     const float *bias)
+static float *convolve(const struct sweep_case *c, const struct geometry *g, const float *weights,
+                       const float *bias)
 {
     const struct window w = window_of(&g->conv);
     const int64_t area = g->out[0] * g->out[1], in_area = g->in[0] * g->in[1];
@@ -226,35 +194,34 @@ static float *expect(const struct sweep_case *c, const struct geometry *g, const
             add_tap(g, &w, i % taps / w.kernel[1], i % w.kernel[1],
                     (double)weights[o * n_in * taps + i], x + i / taps * in_area, sums);
     }
-    float *const want = sweep_want(c, all);
+    float *const want = sweep_expect(c, all);
 
     free(all);
     return want;
 }
 
-/* Once for all ways: before the first of their processes. */
-static void expect_all(void)
+/* ---- a case ------------------------------------------------------------------------------------
+ */
+
+static struct sweep_case make_case(uint64_t seed, bool expect)
 {
-    n_cases = sweep_count(COUNT);
-    cases = calloc(n_cases + 1, sizeof(*cases));
-    for (size_t i = 0; i < n_cases; i++) {
-        const float *weights, *bias;
-        struct geometry g;
+    struct sweep_case c = {.seed = seed,
+                           .graph = test_graph(),
+                           .tolerance = 1e-5,
+                           .is_batch = true,
+                           .channel_axis = 1};
+    const struct geometry g = random_geometry(&seed);
+    rf_value_id w, b, residual;
 
-        cases[i].seed = sweep_seed() + i;
-        struct sweep_case c = make_case(cases[i].seed, &g, &weights, &bias);
+    describe(&g, c.text, sizeof(c.text));
+    c.out = image(&g, g.conv.out, g.out);
+    const rf_value_id x = sweep_input(&c, &seed, image(&g, g.conv.in, g.in), &residual);
 
-        cases[i].want = expect(&c, &g, weights, bias);
-        free(c.x);
-        rf_graph_free(c.graph);
-    }
-}
-
-static void release_all(void)
-{
-    for (size_t i = 0; i < n_cases; i++)
-        free(cases[i].want);
-    free(cases);
+    sweep_tail(&c, &seed, test_conv(c.graph, &seed, "conv", x, &g.conv, &w, &b), residual);
+    if (expect)
+        c.want = convolve(&c, &g, c.graph->values[w].constant,
+                          b == RF_NO_VALUE ? NULL : c.graph->values[b].constant);
+    return c;
 }
 
 /* ---- tests -------------------------------------------------------------------------------------
@@ -282,35 +249,17 @@ START_TEST(convolutions_match_plain_loops)
 {
     struct sweep_seen seen = {""};
 
-    if (!sweep_use(_i))
-        return;
-    for (size_t i = 0; i < n_cases; i++) {
-        const float *weights, *bias;
-        struct geometry g;
-        struct sweep_case c = make_case(cases[i].seed, &g, &weights, &bias);
-
-        c.want = cases[i].want;
-        sweep_check(&c, &seen);
-        free(c.x);
-    }
-    if (n_cases >= ENOUGH)
+    if (sweep_all(_i, make_case, &seen) && sweep_cases >= ENOUGH)
         check_seen(&seen, _i);
-    sweep_end();
 }
 END_TEST
 
+static void begin(void)
+{
+    sweep_begin(COUNT, make_case);
+}
+
 int main(void)
 {
-    Suite *const suite = suite_create("sweep_conv");
-    TCase *const t = tcase_create("ways");
-    SRunner *const runner = srunner_create(suite);
-
-    suite_add_tcase(suite, t);
-    tcase_set_timeout(t, 300);
-    tcase_add_unchecked_fixture(t, expect_all, release_all);
-    tcase_add_loop_test(t, convolutions_match_plain_loops, 0, SWEEP_WAYS);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return sweep_main("sweep_conv", convolutions_match_plain_loops, SWEEP_WAYS, begin);
 }

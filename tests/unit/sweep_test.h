@@ -48,11 +48,6 @@ static inline bool sweep_use(int way)
     return true;
 }
 
-static inline void sweep_end(void)
-{
-    rf_pool_free(sweep_pool);
-}
-
 static inline uint64_t sweep_setting(const char *name, uint64_t otherwise)
 {
     const char *const text = getenv(name);
@@ -122,12 +117,15 @@ struct sweep_case {
     float *x;         /* rows of what the operator reads, and of the residual behind it */
     size_t row;       /* floats between them */
     size_t residual;  /* where it begins in a row; 0: none */
-    bool is_batch;    /* dimension 0 is; else its rows cannot come alone */
+    bool is_batch;    /* dimension 0 is, of constant weights: rows may come alone, to the bit */
     int channel_axis; /* of the output */
     enum sweep_act act;
     double tolerance; /* of the output's scale */
-    const float *want;
+    float *want;      /* sweep_expect; NULL where only the case was asked for */
 };
+
+/* A case from its seed, with or without what is expected. */
+typedef struct sweep_case sweep_make(uint64_t seed, bool expect);
 
 #define SWEEP_FAIL(c, ...)                                                                         \
     do {                                                                                           \
@@ -219,7 +217,7 @@ static inline void sweep_tail(struct sweep_case *c, uint64_t *seed, rf_value_id 
 }
 
 /* What the tail makes of the operator's results. */
-static inline float *sweep_want(const struct sweep_case *c, const double *results)
+static inline float *sweep_expect(const struct sweep_case *c, const double *results)
 {
     const size_t n = (size_t)rf_numel(&c->out), each = sweep_row(&c->out);
     float *const want = malloc(n * sizeof(*want));
@@ -300,20 +298,20 @@ static inline void sweep_same(const struct sweep_case *c, const char *how, const
         SWEEP_FAIL(c, "%s: the bits differ", how);
 }
 
-/* The same alone, by threads, and row by row: to the bit where the engine promises it. */
+/* The same alone, by threads, and a few rows by themselves: to the bit where that is promised. */
 static inline void sweep_outputs(const struct sweep_run *r, double tolerance)
 {
     const struct sweep_case *const c = r->c;
-    const bool to_the_bit = strcmp(rf_engine_gemm(), "openblas") != 0;
-    const int64_t rows = c->in.dim[0], n = rf_numel(&c->out), each = n / rows;
-    float *const y = sweep_rows(r, NULL, 0, rows), *const shared =
-                                                       sweep_rows(r, sweep_pool, 0, rows);
+    const bool to_the_bit = c->is_batch && strcmp(rf_engine_gemm(), "openblas") != 0;
+    const int64_t rows = c->out.dim[0], n = rf_numel(&c->out), each = n / rows;
+    float *const y = sweep_rows(r, NULL, 0, c->in.dim[0]);
+    float *const shared = sweep_rows(r, sweep_pool, 0, c->in.dim[0]);
 
     sweep_compare(c, "one thread", y, c->want, n, tolerance);
     sweep_compare(c, "two threads", shared, c->want, n, tolerance);
     if (to_the_bit)
         sweep_same(c, "two threads", shared, y, n);
-    for (int64_t row = 0; c->is_batch && rows > 1 && row < rows; row++) {
+    for (int64_t row = 0; c->is_batch && rows > 1 && row < rows; row += rows / 4 + 1) {
         float *const alone = sweep_rows(r, NULL, row, 1);
 
         sweep_compare(c, "alone", alone, c->want + row * each, each, tolerance);
@@ -360,6 +358,66 @@ static inline void sweep_check(const struct sweep_case *c, struct sweep_seen *se
     sweep_counters(&r);
     free(r.channels);
     rf_model_unref(r.model);
+}
+
+/* ---- all of them -------------------------------------------------------------------------------
+ */
+
+static float **sweep_wants;
+static size_t sweep_cases;
+
+/* What is expected, once for all ways: before the first of their processes. */
+static inline void sweep_begin(size_t count, sweep_make *make)
+{
+    sweep_cases = sweep_count(count);
+    sweep_wants = calloc(sweep_cases + 1, sizeof(*sweep_wants));
+    for (size_t i = 0; i < sweep_cases; i++) {
+        const struct sweep_case c = make(sweep_seed() + i, true);
+
+        sweep_wants[i] = c.want;
+        free(c.x);
+        rf_graph_free(c.graph);
+    }
+}
+
+static inline void sweep_end(void)
+{
+    for (size_t i = 0; i < sweep_cases; i++)
+        free(sweep_wants[i]);
+    free(sweep_wants);
+}
+
+/* Every case, in one way; false: the processor lacks it. */
+static inline bool sweep_all(int way, sweep_make *make, struct sweep_seen *seen)
+{
+    if (!sweep_use(way))
+        return false;
+    for (size_t i = 0; i < sweep_cases; i++) {
+        struct sweep_case c = make(sweep_seed() + i, false);
+
+        c.want = sweep_wants[i];
+        sweep_check(&c, seen);
+        free(c.x);
+    }
+    rf_pool_free(sweep_pool);
+    return true;
+}
+
+/* A suite of one test that takes the first ways. */
+static inline int sweep_main(const char *name, const TTest *test, int ways, void (*begin)(void))
+{
+    Suite *const suite = suite_create(name);
+    TCase *const t = tcase_create("ways");
+    SRunner *const runner = srunner_create(suite);
+
+    suite_add_tcase(suite, t);
+    tcase_set_timeout(t, 300);
+    tcase_add_unchecked_fixture(t, begin, sweep_end);
+    tcase_add_loop_test(t, test, 0, ways);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
 }
 
 #endif
