@@ -213,6 +213,7 @@ $(ORACLE_IS_THERE):
 
 zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(DEBIAN_PYTHON) tests/zoo/load.py $(B)
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
 
 conformance-deps: | deps
