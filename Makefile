@@ -236,10 +236,14 @@ bench-table: ## write what make bench found into the pages
 	$(Q)cp build/bench/results.json tests/bench/results.json
 	$(Q)python3 tests/bench/table.py --write
 
+bench-kernels: deps ## how fast activations are, on every instruction set
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/kernels
+	$(Q)$(B)/tests/bench/kernels
+
 bench-deps: | deps
 	$(Q)deploy/packages.sh $(BENCH_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
-.PHONY: bench bench-table bench-deps
+.PHONY: bench bench-kernels bench-table bench-deps
 
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .
@@ -258,7 +262,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installs what is missing of the packages named, where that is possible.
 deps:

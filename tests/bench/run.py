@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures Rectifier beside other engines, turn by turn on the same networks and inputs.
 
-    python3 tests/bench/run.py [BUILD] [--nets A,B] [--batch 1,8] [--threads 1,2] [--seconds N] [--lock FILE]
+    python3 tests/bench/run.py [BUILD] [--nets A,B] [--batch 1,8] [--threads 1,2] [--seconds N]
+                                [--no-avx2] [--lock FILE]
 
 Every row of what it prints starts with a comparison of the outputs; an engine that answers anything else is
 not measured, and the exit code is 1. All numbers go to build/bench/results.json. Needs the standard library
@@ -16,7 +17,6 @@ import json
 import os
 import pathlib
 import platform
-import shlex
 import statistics
 import subprocess
 import sys
@@ -57,17 +57,23 @@ def measure(running, batch, seconds):
     return rounds
 
 
-def row(running, batch, seconds):
+def ratios(rounds, calls):
+    """name -> the first engine's times divided by its, round by round; `calls`: what is not to count."""
+    first, *others = rounds
+    net = {name: [ms - calls.get(name, 0) for ms in times] for name, times in rounds.items()}
+    return {name: spread([a / b for a, b in zip(net[first], net[name]) if b > 0] or [float("nan")]) for name in others}
+
+
+def row(running, batch, seconds, calls):
     """One row of results, without what identifies it."""
     outputs = {name: engine.run(batch) for name, engine in running.items()}
-    ours = next(iter(running))
-    errors = {name: difference(outputs[ours], output) for name, output in outputs.items() if name != ours}
+    ours, *others = running
+    errors = {name: difference(outputs[ours], outputs[name]) for name in others}
     if not all(error <= OF_SCALE for error in errors.values()):
         return {"errors": errors, "wrong": True}
     rounds = measure(running, batch, seconds)
-    ratios = {name: spread([a / b for a, b in zip(rounds[ours], rounds[name])]) for name in errors}
-    return {"errors": errors, "rounds": len(rounds[ours]), "ratios": ratios,
-            "ms": {name: spread(times) for name, times in rounds.items()}}
+    return {"errors": errors, "rounds": len(rounds[ours]), "ms": {name: spread(ms) for name, ms in rounds.items()},
+            "ratios": ratios(rounds, {}), "without_call": ratios(rounds, calls)}
 
 
 def show(found):
@@ -79,17 +85,9 @@ def show(found):
         if name in found["ratios"]:
             ratio = found["ratios"][name]
             words.append(f"{ratio['median']:.3f} ({ratio['p10']:.3f}..{ratio['p90']:.3f})")
-        if name in found.get("without_call", {}):
-            words.append(f"{found['without_call'][name]:.3f} without calls")
+            without = found["without_call"][name]["median"]
+            words += [f"without calls {without:.3f}"] if abs(without - ratio["median"]) > 0.005 else []
     return print("  ".join(words), flush=True)
-
-
-def without_call(found, calls):
-    """Ratios of the times less what a call costs on as many threads, for those engines where it shows."""
-    ms = {name: times["median"] - calls.get(found["threads"], {}).get(name, 0) for name, times in found["ms"].items()}
-    ours = next(iter(ms))
-    return {name: ms[ours] / ms[name] for name in found["ratios"]
-            if found["network"] != CALL and ms[name] > 0 and abs(ms[ours] / ms[name] - found["ratios"][name]["median"]) > 0.01}
 
 
 @contextlib.contextmanager
@@ -117,32 +115,27 @@ class Bench:
             running = {}
             for kind in present:
                 running[kind] = stack.enter_context(engines.Engine(self.kinds[kind], name, threads))
-                self.about[kind] = running[kind].about
+                self.about.setdefault(kind, running[kind].about)
             self.starts.append({
                 "comparison": comparison, "network": name, "threads": threads,
                 **{what: {kind: getattr(engine, what) for kind, engine in running.items()}
                    for what in ("load_ms", "start_ms", "resident_mb")}})
             for batch in batches:
-                found = row(running, batch, self.args.seconds)
-                found = {"comparison": comparison, "network": name, "batch": batch, "threads": threads, **found}
-                self.note(found)
+                found = row(running, batch, self.args.seconds, self.calls.get((comparison, threads), {}))
+                if name == CALL:
+                    self.calls[comparison, threads] = {kind: ms["median"] for kind, ms in found.get("ms", {}).items()}
+                self.rows.append({"comparison": comparison, "network": name, "batch": batch, "threads": threads,
+                                  **found})
+                show(self.rows[-1])
             if comparison == "engines" and "gflops" not in self.about["rectifier"]:
                 self.about["rectifier"].update(running["rectifier"].ask("peak"))
-
-    def note(self, found):
-        if not found.get("wrong") and found["comparison"] == "engines":
-            if found["network"] == CALL:
-                self.calls[found["threads"]] = {name: ms["median"] for name, ms in found["ms"].items()}
-            found["without_call"] = without_call(found, self.calls)
-        self.rows.append(found)
-        show(found)
 
     def run(self):
         for name in (CALL, *self.args.nets):
             networks.write(name, engines.FOLDER, max(self.args.batch))
             for threads in self.args.threads:
                 self.network("engines", name, threads, [1] if name == CALL else self.args.batch)
-        for name in self.args.nets if self.args.avx2 else []:
+        for name in self.args.nets if self.args.avx2 and "rectifier-avx2" in self.kinds else []:
             self.network("avx2", name, 1, self.args.batch)
 
     def results(self):
@@ -150,14 +143,29 @@ class Bench:
                 "engines": self.about, "rows": self.rows, "starts": self.starts}
 
 
+def rounded(found):
+    """Four digits of every number."""
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    return float(f"{found:.4g}") if isinstance(found, float) else found
+
+
+def as_json(results):
+    """A line a row."""
+    parts = [f'"{key}": ' + ("[\n" + ",\n".join(json.dumps(rounded(row)) for row in value) + "\n]"
+                            if isinstance(value, list) else json.dumps(value)) for key, value in results.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def machine():
-    cpu = subprocess.run(["lscpu"], stdout=subprocess.PIPE, text=True, env={**os.environ, "LC_ALL": "C"}).stdout
+    text = subprocess.run(["lscpu"], check=True, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "LC_ALL": "C"}).stdout
+    cpu = {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
     governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    found = dict(line.split(":", 1) for line in cpu.splitlines() if ":" in line)
-    model = [found.get(key, "?").strip() for key in ("Model name", "CPU family", "Model")]
-    system = platform.freedesktop_os_release().get("PRETTY_NAME", "") if hasattr(platform, "freedesktop_os_release") else ""
-    return {"cpu": f"{model[0]} (family {model[1]}, model {model[2]})", "cores": len(os.sched_getaffinity(0)),
-            "governor": governor.read_text().strip() if governor.exists() else "not visible", "system": system or platform.system()}
+    return {"cpu": f"{cpu.get('Model name')} (family {cpu.get('CPU family')}, model {cpu.get('Model')})",
+            "cores": len(os.sched_getaffinity(0)),
+            "governor": governor.read_text().strip() if governor.exists() else "not visible",
+            "system": platform.freedesktop_os_release()["PRETTY_NAME"]}
 
 
 def head(bench):
@@ -171,19 +179,28 @@ def numbers(text):
     return [int(word) for word in text.split(",")]
 
 
+def command(parser, args):
+    """What gives the same measurement."""
+    chosen = [(what, getattr(args, what)) for what in ("nets", "batch", "threads", "seconds")]
+    words = [f"{what.upper()}={','.join(map(str, value)) if isinstance(value, list) else value}"
+             for what, value in chosen if value != parser.get_default(what)]
+    return " ".join(["make bench", *words])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build", nargs="?", default=engines.ROOT / "build", type=pathlib.Path)
     everything = [name for name in networks.NETWORKS if name != CALL]
-    parser.add_argument("--nets", default=",".join(everything), help=f"of {' '.join(everything)}")
-    parser.add_argument("--batch", default="1,8", type=numbers)
-    parser.add_argument("--threads", default="1,2", type=numbers)
+    parser.add_argument("--nets", default=everything, type=lambda text: text.split(","), metavar="NET,...",
+                        help=f"of {' '.join(everything)}")
+    parser.add_argument("--batch", default=[1, 8], type=numbers)
+    parser.add_argument("--threads", default=[1, 2], type=numbers)
     parser.add_argument("--seconds", default=6.0, type=float, help="a row")
-    parser.add_argument("--no-avx2", dest="avx2", action="store_false", help="without the comparison with OpenBLAS on AVX2")
+    parser.add_argument("--no-avx2", dest="avx2", action="store_false",
+                        help="without panels beside OpenBLAS")
     parser.add_argument("--lock", metavar="FILE", help="take turns with whoever locks this file, network by network")
     args = parser.parse_args()
-    args.command = "make bench" if len(sys.argv) < 3 else shlex.join(["tests/bench/run.py", *sys.argv[1:]])
-    args.nets = args.nets.split(",")
+    args.command = command(parser, args)
     unknown = [name for name in args.nets if name not in everything]
     if unknown:
         parser.error(f"no network {', '.join(unknown)}; there are {', '.join(everything)}")
@@ -194,7 +211,7 @@ def main():
         bench.run()
     finally:
         path = engines.FOLDER / "results.json"
-        path.write_text(json.dumps(bench.results(), indent=1), encoding="utf-8")
+        path.write_text(as_json(bench.results()), encoding="utf-8")
         print(f"kept in {path.relative_to(engines.ROOT)}")
     return 1 if any(found.get("wrong") for found in bench.rows) else 0
 
