@@ -314,12 +314,13 @@ def cpu_flags():
     return set()
 
 
-def isa_environment(test, isa):
-    """Environment that caps our kernels and OpenBLAS's; skips the test where the CPU cannot run them."""
+def isa_environment(test, isa, gemm="auto"):
+    """Environment that caps our kernels and OpenBLAS's, and chooses who multiplies; skips the test
+    where the CPU cannot run them."""
     if platform.machine() == "x86_64":
         missing = NEEDS[isa] - cpu_flags()
         if missing:
             test.skipTest(f"this CPU lacks {' '.join(sorted(missing))}")
     elif isa != "base":
         test.skipTest(f"{isa} is an x86-64 instruction set")
-    return {"RECTIFIER_ISA": isa, "OPENBLAS_CORETYPE": BLAS_CORE[isa]}
+    return {"RECTIFIER_ISA": isa, "OPENBLAS_CORETYPE": BLAS_CORE[isa], "RECTIFIER_GEMM": gemm}

@@ -15,7 +15,7 @@ BATCHES = (8, 32, 21, 64)
 
 
 class Concurrent(unittest.TestCase):
-    def hammer(self, isa):
+    def hammer(self, isa, gemm="auto"):
         digits = support.Digits.get()
         wrong, lock = [], threading.Lock()
 
@@ -31,7 +31,7 @@ class Concurrent(unittest.TestCase):
                         with lock:
                             wrong.append(f"request {i} of client {k}: {reply.status} {problem}")
 
-        with support.Server("--threads", "4", env=support.isa_environment(self, isa)) as server:
+        with support.Server("--threads", "4", env=support.isa_environment(self, isa, gemm)) as server:
             support.in_threads(CLIENTS, work)
         self.assertEqual(wrong[:5], [], f"{len(wrong)} of {CLIENTS * ROUNDS} answers are wrong")
 
@@ -43,6 +43,12 @@ class Concurrent(unittest.TestCase):
 
     def test_avx512(self):
         self.hammer("avx512")
+
+    def test_avx2_openblas(self):
+        self.hammer("avx2", "openblas")
+
+    def test_avx512_openblas(self):
+        self.hammer("avx512", "openblas")
 
 
 if __name__ == "__main__":

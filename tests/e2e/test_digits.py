@@ -187,7 +187,8 @@ class Counters(support.ServerTest):
             cls.with_channels = client.get("/v2/models/digits/activity?channels=1").json()
         with support.Folder() as folder:
             cls.kept, text = support.infer_offline(case, folder, support.DIGITS, digits.images,
-                                                   "--keep", "activations", "--activity")
+                                                   "--keep", "activations", "--activity",
+                                                   env=cls.ENV)
         cls.offline = json.loads(text)
 
     def layers(self):
@@ -291,6 +292,10 @@ class Counters(support.ServerTest):
             for key in ("values", "zeros", "nonfinite"):
                 self.assertEqual(self.metrics.value(f"rectifier_activation_{key}_total", **labels),
                                  layer[key])
+
+
+class CountersByOpenblas(Counters):
+    ENV = {"RECTIFIER_GEMM": "openblas"}
 
 
 if __name__ == "__main__":

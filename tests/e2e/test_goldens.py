@@ -1,4 +1,5 @@
-"""Every golden network, on every instruction set, offline and over HTTP, against PyTorch."""
+"""Every golden network against PyTorch: offline on every instruction set, by either backend of products
+and by one and two threads; over HTTP on every instruction set."""
 
 import concurrent.futures
 import pathlib
@@ -51,30 +52,33 @@ class Goldens(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.__exit__()
 
-    def offline(self, isa):
-        env = support.isa_environment(self, isa)
+    def offline(self, isa, gemm="auto"):
+        """Every batch by one thread, the largest by two as well."""
+        env = support.isa_environment(self, isa, gemm)
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             results = list(pool.map(lambda g: self.attempt(g, env), self.goldens))
         for golden, problems in zip(self.goldens, results):
-            with self.subTest(golden=golden.name, isa=isa):
+            with self.subTest(golden=golden.name, isa=isa, gemm=gemm):
                 self.assertEqual(problems, [])
 
     def attempt(self, golden, env):
         try:
-            return self.run_offline(golden, env)
+            return (self.run_offline(golden, golden.batches(), env, 1) +
+                    self.run_offline(golden, golden.batches()[-1:], env, 2))
         except Exception as e:  # one network's failure is its own subtest's
             return [f"{type(e).__name__}: {e}"]
 
-    def run_offline(self, golden, env):
+    def run_offline(self, golden, batches, env, threads):
         problems = []
-        for batch in golden.batches():
+        for batch in batches:
             with support.Folder() as folder:
                 outputs, _ = support.infer_offline(self, folder, golden.path,
-                                                   golden.input.rows(0, batch), env=env)
+                                                   golden.input.rows(0, batch),
+                                                   "--threads", threads, env=env)
             (output,) = outputs.values()
             wrong = golden.check(output.shape, output.values, batch)
             if wrong:
-                problems.append(f"batch {batch}: {wrong}")
+                problems.append(f"batch {batch}, {threads} threads: {wrong}")
         return problems
 
     def serve_group(self, goldens, env):
@@ -129,6 +133,12 @@ class Goldens(unittest.TestCase):
 
     def test_offline_avx512(self):
         self.offline("avx512")
+
+    def test_offline_avx2_openblas(self):
+        self.offline("avx2", "openblas")
+
+    def test_offline_avx512_openblas(self):
+        self.offline("avx512", "openblas")
 
     def test_served_base(self):
         self.served("base")

@@ -1,45 +1,39 @@
 /* The panel kernels of every instruction set: against a product in double precision, to the bit
  * against themselves, and next to memory that must not be touched. */
 #include <math.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "tests/support/fence.h"
 #include "tests/unit/kernel_test.h"
 
-/* Memory that ends where a page begins which nobody may touch. */
-struct fenced {
-    char *pages;
-    size_t bytes;
-    void *data;
-};
-
-static struct fenced fenced_new(size_t bytes)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct fenced f = {.bytes = (bytes + page - 1) / page * page + page};
-
-    f.pages = mmap(NULL, f.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    EXPECT(f.pages != MAP_FAILED, "out of memory");
-    EXPECT(mprotect(f.pages + f.bytes - page, page, PROT_NONE) == 0, "no fence");
-    f.data = f.pages + f.bytes - page - bytes;
-    return f;
-}
-
-static void fenced_free(struct fenced *f)
-{
-    munmap(f->pages, f->bytes);
-}
+static struct test_fences fences;
 
 /* A product of `rows` rows in n_taps pieces of `depth`, and one panel. */
 struct product {
     size_t rows, n_taps, depth, lanes, width;
-    struct fenced x, weights, y;
+    float *weights;
     const float *row[RF_MAX_PANEL_ROWS];
     float *out[RF_MAX_PANEL_ROWS];
     ptrdiff_t tap[4];
 };
 
-static void product_init(struct product *p, const struct rf_kernels *k)
+static float *operand(size_t n)
+{
+    return test_fenced_floats(&fences, &rng_state, n);
+}
+
+/* Zeros beyond the last of the columns, as packing leaves them. */
+static float *panels(size_t n_in, size_t width, size_t columns)
+{
+    const size_t n = (columns + width - 1) / width;
+    float *const w = operand(n * n_in * width);
+
+    for (size_t i = 0; i < n * n_in * width; i++)
+        if (i / (n_in * width) * width + i % width >= columns)
+            w[i] = 0;
+    return w;
+}
+
+static void product_init(struct product *p, const struct rf_kernels *k, int round)
 {
     const size_t pitch = 3 + random_bits() % 5;
 
@@ -48,28 +42,20 @@ static void product_init(struct product *p, const struct rf_kernels *k)
     p->lanes = 1 + random_bits() % p->width;
     p->n_taps = 1 + random_bits() % 4;
     p->depth = 1 + random_bits() % 40;
-    const size_t span = p->depth + 3 * pitch, n_in = p->n_taps * p->depth;
-
-    p->x = fenced_new((p->rows * pitch + span) * sizeof(float));
-    p->weights = fenced_new(n_in * p->width * sizeof(float));
-    p->y = fenced_new(p->rows * p->lanes * sizeof(float));
-    for (size_t i = 0; i < p->rows * pitch + span; i++)
-        ((float *)p->x.data)[i] = random_in(-1, 1);
-    for (size_t i = 0; i < n_in * p->width; i++)
-        ((float *)p->weights.data)[i] = i % p->width < p->lanes ? random_in(-1, 1) : 0;
+    test_fences_begin(&fences, (enum test_side)(round % TEST_SIDES),
+                      "%s: %zu rows, %zu taps of %zu, %zu columns", k->isa, p->rows, p->n_taps,
+                      p->depth, p->lanes);
     for (size_t t = 0; t < p->n_taps; t++)
         p->tap[t] = (ptrdiff_t)((t * 2 % 4) * pitch);
-    for (size_t r = 0; r < p->rows; r++) {
-        p->row[r] = (float *)p->x.data + (r * 7 % p->rows) * pitch;
-        p->out[r] = (float *)p->y.data + r * p->lanes;
-    }
-}
+    const size_t reach = p->n_taps < 2 ? 0 : 2 * pitch;
+    float *const x = operand((p->rows - 1) * pitch + reach + p->depth);
+    float *const y = operand(p->rows * p->lanes);
 
-static void product_release(struct product *p)
-{
-    fenced_free(&p->x);
-    fenced_free(&p->weights);
-    fenced_free(&p->y);
+    p->weights = panels(p->n_taps * p->depth, p->width, p->lanes);
+    for (size_t r = 0; r < p->rows; r++) {
+        p->row[r] = x + (r * 7 % p->rows) * pitch;
+        p->out[r] = y + r * p->lanes;
+    }
 }
 
 static struct rf_panel_tile tile_of(const struct product *p, size_t first, size_t rows)
@@ -80,14 +66,14 @@ static struct rf_panel_tile tile_of(const struct product *p, size_t first, size_
                                   .tap = p->tap,
                                   .n_taps = p->n_taps,
                                   .depth = p->depth,
-                                  .weights = p->weights.data,
+                                  .weights = p->weights,
                                   .lanes = p->lanes,
-                                  .ahead = p->weights.data};
+                                  .ahead = p->weights};
 }
 
 static void check_product(const struct product *p)
 {
-    const float *const w = p->weights.data;
+    const float *const w = p->weights;
 
     for (size_t r = 0; r < p->rows; r++) {
         for (size_t c = 0; c < p->lanes; c++) {
@@ -113,11 +99,10 @@ START_TEST(tiles_match_a_product_in_double)
     for (int round = 0; k && round < 2000; round++) {
         struct product p;
 
-        product_init(&p, k);
+        product_init(&p, k, round);
         const struct rf_panel_tile t = tile_of(&p, 0, p.rows);
         k->panel(&t);
         check_product(&p);
-        product_release(&p);
     }
 }
 END_TEST
@@ -131,7 +116,7 @@ START_TEST(rows_do_not_depend_on_their_neighbours)
         struct product p;
         float together[RF_MAX_PANEL_ROWS][64];
 
-        product_init(&p, k);
+        product_init(&p, k, round);
         const struct rf_panel_tile all = tile_of(&p, 0, p.rows);
         k->panel(&all);
         for (size_t r = 0; r < p.rows; r++)
@@ -141,7 +126,6 @@ START_TEST(rows_do_not_depend_on_their_neighbours)
             k->panel(&one);
             EXPECT(!memcmp(together[r], p.out[r], p.lanes * sizeof(float)), "row %zu differs", r);
         }
-        product_release(&p);
     }
 }
 END_TEST
@@ -153,21 +137,17 @@ START_TEST(single_rows_have_the_bits_of_tiles)
 
     for (int round = 0; k && round < 500; round++) {
         const size_t depth = 1 + random_bits() % 70, columns = 1 + random_bits() % 300;
-        const size_t panels = (columns + k->panel_width - 1) / k->panel_width;
-        struct fenced x = fenced_new(depth * sizeof(float));
-        struct fenced w = fenced_new(panels * k->panel_width * depth * sizeof(float));
-        struct fenced y = fenced_new(columns * sizeof(float));
-        float *const want = malloc(columns * sizeof(float));
 
-        for (size_t i = 0; i < depth; i++)
-            ((float *)x.data)[i] = random_bits() % 2 ? random_in(-1, 1) : 0;
-        for (size_t i = 0; i < panels * k->panel_width * depth; i++)
-            ((float *)w.data)[i] = random_in(-1, 1);
-        for (size_t p = 0; p < panels; p++) {
+        test_fences_begin(&fences, (enum test_side)(round % TEST_SIDES),
+                          "%s: one row, depth %zu, %zu columns", k->isa, depth, columns);
+        const float *const x = operand(depth), *const w = panels(depth, k->panel_width, columns);
+        float *const y = operand(columns), *const want = malloc(columns * sizeof(float));
+
+        for (size_t p = 0; p * k->panel_width < columns; p++) {
             const ptrdiff_t tap = 0;
-            const float *const row = x.data;
+            const float *const row = x;
             float *const out = want + p * k->panel_width;
-            const float *const panel = (float *)w.data + p * k->panel_width * depth;
+            const float *const panel = w + p * k->panel_width * depth;
             const size_t rest = columns - p * k->panel_width;
             const struct rf_panel_tile t = {.row = &row,
                                             .y = &out,
@@ -181,16 +161,23 @@ START_TEST(single_rows_have_the_bits_of_tiles)
             k->panel(&t);
         }
         const struct rf_panel_row one = {
-            .x = x.data, .depth = depth, .weights = w.data, .y = y.data, .columns = columns};
+            .x = x, .depth = depth, .weights = w, .y = y, .columns = columns};
         k->panel_row(&one);
-        EXPECT(!memcmp(want, y.data, columns * sizeof(float)), "a row differs");
+        EXPECT(!memcmp(want, y, columns * sizeof(float)), "a row differs");
         free(want);
-        fenced_free(&x);
-        fenced_free(&w);
-        fenced_free(&y);
     }
 }
 END_TEST
+
+static void raise_fences(void)
+{
+    test_fences_init(&fences, 1 << 20);
+}
+
+static void drop_fences(void)
+{
+    test_fences_release(&fences);
+}
 
 int main(void)
 {
@@ -200,6 +187,7 @@ int main(void)
 
     suite_add_tcase(suite, t);
     tcase_set_timeout(t, 60);
+    tcase_add_unchecked_fixture(t, raise_fences, drop_fences);
     tcase_add_loop_test(t, tiles_match_a_product_in_double, 0, RF_N_ISA);
     tcase_add_loop_test(t, rows_do_not_depend_on_their_neighbours, 0, RF_N_ISA);
     tcase_add_loop_test(t, single_rows_have_the_bits_of_tiles, 0, RF_N_ISA);

@@ -165,19 +165,123 @@ START_TEST(sums_match_a_direct_convolution)
 }
 END_TEST
 
-/* Without a bias a sum of zeros is 0, and statistics see it: F4 is not taken. */
+/* Without a bias a sum of zeros is 0, and statistics see it: F4 is not taken, and every other
+ * output is not 0. */
 START_TEST(zeros_stay_zeros)
 {
-    const struct layer l = {.n = 1, .in = 32, .out = 48, .h = 30, .w = 34, .pads = {1, 1, 1, 1}};
-    struct result r = {.got = NULL};
+    uint64_t seed = 400 + (uint64_t)_i;
 
     if (!test_use_isa(_i))
         return;
-    run_layer(&l, 5, true, &r);
-    ck_assert(!is_winograd(&r, "F(4x4"));
-    for (int64_t i = 0; i < rf_numel(&r.shape); i++)
-        ck_assert_int_eq(r.got[i] == 0, r.scale[i] == 0);
-    release(&r);
+    for (int round = 0; round < 20; round++) {
+        struct layer l = random_layer(&seed);
+        struct result r = {.got = NULL};
+
+        l.bias = 0;
+        run_layer(&l, seed, true, &r);
+        ck_assert(!is_winograd(&r, "F(4x4"));
+        for (int64_t i = 0; i < rf_numel(&r.shape); i++)
+            if ((r.got[i] == 0) != (r.scale[i] == 0))
+                ck_abort_msg("%s, element %lld: %g, the sum of magnitudes is %g", r.algorithm,
+                             (long long)i, (double)r.got[i], r.scale[i]);
+        release(&r);
+    }
+}
+END_TEST
+
+/* ---- which size --------------------------------------------------------------------------------
+ */
+
+enum { CHANNELS = 16, SIZE = 12 };
+
+/* A convolution that F4 is taken for if the bias allows it. */
+static rf_value_id plain_conv(struct rf_graph *g, bool has_bias, float **w, float **b)
+{
+    const struct test_conv c = {.spatial = 2,
+                                .out = CHANNELS,
+                                .in = CHANNELS,
+                                .groups = 1,
+                                .kernel = {3, 3},
+                                .stride = {1, 1},
+                                .dilation = {1, 1},
+                                .pads = {1, 1, 1, 1},
+                                .bias = has_bias};
+    uint64_t seed = 8;
+    rf_value_id weights, bias;
+    const rf_value_id y = test_conv(
+        g, &seed, "conv", test_input(g, SHAPE(-1, CHANNELS, SIZE, SIZE)), &c, &weights, &bias);
+
+    *w = g->values[weights].constant;
+    *b = has_bias ? g->values[bias].constant : NULL;
+    return y;
+}
+
+/* Whether the graph's convolution is F4; false as well where panels are not used. */
+static bool takes_f4(struct rf_graph *g, rf_value_id y)
+{
+    const struct rf_shape in = SHAPE(1, CHANNELS, SIZE, SIZE);
+    struct result r = {.got = NULL};
+    size_t bytes;
+
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    struct rf_model *const model = test_model(g, NULL);
+
+    ck_assert_int_eq(rf_model_inspect(model, &in, 1, note_algorithm, &r, &bytes, NULL), RF_OK);
+    rf_model_unref(model);
+    return is_winograd(&r, "F(4x4");
+}
+
+/* One channel's bias is `factor` times 1e-4 of what its weights add up to, the others' is 1. */
+static bool takes_f4_with(int channel, double factor)
+{
+    struct rf_graph *const g = test_graph();
+    float *w, *b;
+    const rf_value_id y = plain_conv(g, true, &w, &b);
+    double sum = 0;
+
+    for (int i = 0; i < CHANNELS * 9; i++)
+        sum += fabs((double)w[channel * CHANNELS * 9 + i]);
+    for (int i = 0; i < CHANNELS; i++)
+        b[i] = i == channel ? (float)(factor * 1e-4 * sum) : 1;
+    return takes_f4(g, y);
+}
+
+START_TEST(every_channels_bias_must_hide_the_noise)
+{
+    if (!strcmp(rf_engine_gemm(), "openblas"))
+        return;
+    for (int channel = 0; channel < CHANNELS; channel++) {
+        ck_assert(takes_f4_with(channel, 1.01));
+        ck_assert(takes_f4_with(channel, -1.01));
+        ck_assert(!takes_f4_with(channel, 0.99));
+        ck_assert(!takes_f4_with(channel, -0.99));
+        ck_assert(!takes_f4_with(channel, 0));
+        ck_assert(!takes_f4_with(channel, (double)NAN));
+    }
+}
+END_TEST
+
+/* BatchNorm's shift is a bias like any other; one channel without it, and F4 is not taken. */
+START_TEST(a_folded_bias_counts)
+{
+    for (int without = -1; without < CHANNELS; without += CHANNELS / 2) {
+        struct rf_graph *const g = test_graph();
+        float ones[CHANNELS], shift[CHANNELS], zeros[CHANNELS] = {0}, *w, *b;
+
+        for (int i = 0; i < CHANNELS; i++)
+            ones[i] = shift[i] = 1;
+        if (without >= 0)
+            shift[without] = 0;
+        const struct rf_shape n = SHAPE(CHANNELS);
+        const rf_value_id in[] = {plain_conv(g, false, &w, &b), test_constant(g, n, ones),
+                                  test_constant(g, n, shift), test_constant(g, n, zeros),
+                                  test_constant(g, n, ones)};
+        const rf_value_id norm = test_op(g, "BatchNormalization", "norm", in, 5, NULL);
+        const rf_value_id y = test_op(g, "Relu", "relu", &norm, 1, NULL);
+        const bool panels = strcmp(rf_engine_gemm(), "openblas") != 0;
+
+        ck_assert_int_eq(takes_f4(g, y), panels && without < 0);
+    }
 }
 END_TEST
 
@@ -304,6 +408,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, sums_match_a_direct_convolution, 0, 2 * RF_N_ISA);
     tcase_add_loop_test(t, zeros_stay_zeros, 0, RF_N_ISA);
+    tcase_add_test(t, every_channels_bias_must_hide_the_noise);
+    tcase_add_test(t, a_folded_bias_counts);
     tcase_add_loop_test(t, wishes_are_heard, 0, 3);
     tcase_add_loop_test(t, bits_do_not_depend_on_batch_or_threads, 0, RF_N_ISA);
     srunner_run_all(runner, CK_NORMAL);
