@@ -109,10 +109,12 @@ static enum rf_status answer_time(struct engine *e, int64_t batch, double second
         t = now_ms();
         e->ms[n] = t - start;
     }
+    if (rc)
+        return rc;
     const size_t skip = n > 1;
     qsort(e->ms + skip, n - skip, sizeof *e->ms, ascending);
     printf("{\"runs\":%zu,\"ms\":%.6f}\n", n - skip, e->ms[skip + (n - skip) / 2]);
-    return rc;
+    return RF_OK;
 }
 
 /* peak: GFLOP/s of one core */
