@@ -162,10 +162,15 @@ test: deps test-deps ## build and run every test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)python3 tests/run.py $(B)
 
-campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers
+campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers, 10^7 numbers
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
+	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --unit --filter check_numbers
+
+bench-json: deps ## JSON of an image's size beside jansson
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
+	$(Q)$(B)/tests/bench/bench_json
 
 tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN)
 
@@ -274,7 +279,7 @@ test-deps: | deps
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests fuzz campaign lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

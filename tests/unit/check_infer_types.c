@@ -268,7 +268,7 @@ START_TEST(replies_of_each_type)
         {RF_F16, "\0\x3c\0\xfc", "[1.0,-Infinity]"},
         {RF_BF16, "\x80\x3f\0\x80", "[1.0,-0.0]"},
         {RF_F32, "\0\0\xc0\x3f\0\0\xc0\x7f", "[1.5,NaN]"},
-        {RF_F64, "\x9a\x99\x99\x99\x99\x99\xb9\x3f\x9c\x75\0\x88\x3c\xe4\x37\x7e", "[0.1,1e+300]"},
+        {RF_F64, "\x9a\x99\x99\x99\x99\x99\xb9\x3f\x9c\x75\0\x88\x3c\xe4\x37\x7e", "[0.1,1e300]"},
     };
     const struct rf_io x = IO("x", RF_U8, -1), y = IO("y", cases[_i].dtype, -1, 2);
     struct rf_model_io io = model_of(&x);
