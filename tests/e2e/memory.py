@@ -6,7 +6,7 @@ import time
 import support
 
 MIB = 1 << 20
-PROGRAM = 24 * MIB  # the program itself, its threads and one session of a network of dense layers
+PROGRAM = 24 * MIB  # the program itself, its threads and one session
 
 
 def of_process(pid, key):

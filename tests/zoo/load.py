@@ -17,7 +17,7 @@ import networks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPSET = 17
-# network, --weights, the most bytes resident for each byte of the file
+# network, --weights, the most bytes resident for each byte of the file, the program's own apart
 CASES = (
     ("ResNet-50", "full", 1.6),
     ("VGG-16-BN", "full", 2.3),
@@ -30,7 +30,7 @@ def measure(memory, path, weights, most):
     file = path.stat().st_size
     resident, peak, seconds = memory.served(path, "--weights", weights)
     limit = 2 * file + memory.weights_bytes(path, "--weights", weights) + 64 * memory.MIB
-    good = resident <= most * file and peak <= limit
+    good = resident <= most * file + memory.PROGRAM and peak <= limit
     print(f"{path.stem:12} {weights:8} {seconds:6.1f} {file / memory.MIB:7.0f} {resident / memory.MIB:9.0f} "
           f"{resident / file:6.2f} {most:6.2f} {peak / memory.MIB:7.0f} {limit / memory.MIB:7.0f}  "
           f"{'ok' if good else 'FAIL'}", flush=True)
@@ -42,6 +42,7 @@ def main():
     parser.add_argument("build", nargs="?", default=ROOT / "build", type=pathlib.Path)
     args = parser.parse_args()
     os.environ["RECTIFIER_TEST_BUILD"] = str(args.build.resolve())
+    os.environ.setdefault("RECTIFIER_TEST_SLOWNESS", "10")  # the clock is read, but decides nothing
     sys.path.insert(0, str(ROOT / "tests" / "e2e"))
     import memory  # which finds the binary when it is imported
     results = []
