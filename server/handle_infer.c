@@ -28,13 +28,18 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
     return model;
 }
 
-/* `Inference-Header-Content-Length` splits JSON from binary tensors; a body that is all JSON may
- * carry it, too (the C++ client always sends it). */
-static bool has_binary_tensors(const struct srv_request *r)
+/* The header that splits JSON from binary tensors; a body that is all JSON may carry it, too (the
+ * C++ client always sends it). False after a reply. */
+static bool read_json_length(struct srv_request *r)
 {
-    const char *header = srv_request_header(r, "Inference-Header-Content-Length");
-    uint64_t n;
-    return header && (!srv_parse_uint(header, &n) || n != r->body_len);
+    const char *header = srv_request_header(r, SRV_JSON_LENGTH);
+    if (!header)
+        return true;
+    r->job.decode.has_json_len = true;
+    if (srv_parse_uint(header, &r->job.decode.json_len))
+        return true;
+    srv_reply_error(r, 400, SRV_JSON_LENGTH " is '%.40s', expected a number of bytes", header);
+    return false;
 }
 
 /* curl -F */
@@ -54,19 +59,13 @@ static bool check_body(struct srv_request *r)
                         job->model->name);
         return false;
     }
-    if (has_binary_tensors(r)) {
-        srv_reply_error(r, 501,
-                        "Inference-Header-Content-Length: binary tensor data is not offered; "
-                        "send JSON, or raw or npy bytes to /infer");
-        return false;
-    }
     if (is_form(r)) {
         srv_reply_error(r, 400,
                         "multipart forms are not taken; send the file alone, as curl --data-binary "
                         "@FILE does");
         return false;
     }
-    if (job->decode.oip_only && rf_npy_is(r->body, r->body_len)) {
+    if (job->decode.oip_only && !job->decode.has_json_len && rf_npy_is(r->body, r->body_len)) {
         srv_reply_error(r, 400, "this path takes JSON; send npy to /infer/%s", job->model->name);
         return false;
     }
@@ -98,7 +97,7 @@ static enum srv_next enqueue(struct srv_server *server, struct srv_request *r, b
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
     if (!srv_queue_start(r))
         return SRV_REPLY;
-    if (check_body(r) && (oip_only || choose_forms(r)))
+    if (read_json_length(r) && check_body(r) && (oip_only || choose_forms(r)))
         return SRV_QUEUE;
     srv_queue_end(r, SRV_RESULT_CLIENT_ERROR);
     return SRV_REPLY;

@@ -7,6 +7,9 @@
 
 #include "proto/infer.h"
 
+/* Of the protocol's binary extension: the bytes of JSON before the tensors. */
+#define SRV_JSON_LENGTH "Inference-Header-Content-Length"
+
 /* By rank of preference among equals. */
 #define SRV_FORM_MAP(X)                                                                            \
     X(RF_BODY_JSON, "application/json")                                                            \

@@ -2,6 +2,7 @@
  */
 #include "server/queue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -56,6 +57,25 @@ void srv_queue_end(struct srv_request *r, enum srv_result result)
     finish(r, result);
 }
 
+/* The headers of a reply that was encoded; `first` is its first output. */
+static void describe_reply(struct srv_request *r, const struct rf_tensor *first, size_t json_len)
+{
+    char text[RF_SHAPE_TEXT];
+    r->reply.status = 200;
+    r->reply.type = srv_form_type(r->job.reply_form);
+    if (r->job.reply_form == RF_BODY_RAW) {
+        rf_shape_text(&first->shape, text, sizeof text);
+        text[strcspn(text, "]")] = '\0';
+        srv_reply_header(r, "X-Tensor-Shape", text + 1);
+        srv_reply_header(r, "X-Tensor-Datatype", rf_dtype_name(first->dtype));
+    }
+    if (json_len > 0) {
+        snprintf(text, sizeof text, "%zu", json_len);
+        srv_reply_header(r, SRV_JSON_LENGTH, text);
+        r->reply.type = srv_form_type(RF_BODY_RAW);
+    }
+}
+
 /* Runs the network on the decoded request and encodes the reply. */
 static enum srv_result run(struct srv_request *r, const struct rf_infer_request *request,
                            struct rf_session *session, const void **in, struct rf_tensor *out,
@@ -63,6 +83,7 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
 {
     struct srv_model *model = r->job.model;
     struct rf_error err = RF_ERROR_INIT;
+    size_t json_len = 0;
     for (size_t i = 0; i < request->n_inputs; i++) {
         in[i] = request->inputs[i].data;
         shapes[i] = request->inputs[i].shape;
@@ -80,9 +101,10 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
         srv_histogram_add(&model->metrics.batch_rows, &srv_rows_buckets, rows);
         srv_count(&model->metrics.executions);
         atomic_fetch_add(&model->metrics.rows, rows);
-        rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &err);
+        rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &json_len,
+                             &err);
     }
-    if (rc == RF_SHAPE) { /* the reply's form does not suit the outputs */
+    if (rc == RF_SHAPE) { /* the outputs do not suit what is wanted */
         srv_reply_failure(r, &err);
         return SRV_RESULT_CLIENT_ERROR;
     }
@@ -90,16 +112,7 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
         srv_reply_error(r, rc == RF_NOMEM || rc == RF_LIMIT ? 503 : 500, "%s", err.text);
         return rc == RF_NOMEM || rc == RF_LIMIT ? SRV_RESULT_SHED : SRV_RESULT_FAILED;
     }
-    r->reply.status = 200;
-    r->reply.type = srv_form_type(r->job.reply_form);
-    if (r->job.reply_form == RF_BODY_RAW) {
-        char text[RF_SHAPE_TEXT];
-        const struct rf_tensor *first = &out[request->outputs[0]];
-        rf_shape_text(&first->shape, text, sizeof text);
-        text[strcspn(text, "]")] = '\0';
-        srv_reply_header(r, "X-Tensor-Shape", text + 1);
-        srv_reply_header(r, "X-Tensor-Datatype", rf_dtype_name(first->dtype));
-    }
+    describe_reply(r, &out[request->outputs[0].index], json_len);
     return SRV_RESULT_OK;
 }
 
@@ -141,6 +154,32 @@ static enum srv_result refuse(struct srv_request *r, enum rf_status rc, const ch
     return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
 }
 
+/* Whether it is past its deadline, or past the timeout that it brought along itself. */
+static bool is_late(struct srv_request *r, uint64_t timeout_us)
+{
+    uint64_t ns, end;
+    if (timeout_us > 0 && !__builtin_mul_overflow(timeout_us, UINT64_C(1000), &ns) &&
+        !__builtin_add_overflow(r->received_ns, ns, &end) && end < r->job.deadline_ns)
+        r->job.deadline_ns = end;
+    return srv_now() > r->job.deadline_ns;
+}
+
+static enum srv_result answer(struct srv_request *r, const struct rf_infer_request *request)
+{
+    if (is_late(r, request->timeout_us)) {
+        srv_reply_error(r, 504, "the request waited past its timeout");
+        return SRV_RESULT_DEADLINE;
+    }
+    if (r->job.reply_form != RF_BODY_JSON && request->n_outputs > 1) {
+        srv_reply_error(r, 400,
+                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
+                        "JSON request",
+                        srv_form_type(r->job.reply_form), request->n_outputs);
+        return SRV_RESULT_CLIENT_ERROR;
+    }
+    return run_decoded(r, request);
+}
+
 static enum srv_result decode_and_run(struct srv_request *r)
 {
     struct rf_infer_request request;
@@ -149,14 +188,7 @@ static enum srv_result decode_and_run(struct srv_request *r)
                                               &r->job.decode, r->body, r->body_len, &err);
     if (rc)
         return refuse(r, rc, err.text);
-    enum srv_result result = SRV_RESULT_CLIENT_ERROR;
-    if (r->job.reply_form != RF_BODY_JSON && request.n_outputs > 1)
-        srv_reply_error(r, 400,
-                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
-                        "JSON request",
-                        srv_form_type(r->job.reply_form), request.n_outputs);
-    else
-        result = run_decoded(r, &request);
+    enum srv_result result = answer(r, &request);
     rf_infer_request_release(&request);
     srv_request_drop_body(r);
     if (!srv_request_hold_reply(r)) {

@@ -165,8 +165,8 @@ START_TEST(two_inputs_in_any_order)
     ck_assert_int_eq(r.inputs[1].shape.dim[1], 3);
     ck_assert_float_eq(((const float *)r.inputs[1].data)[5], 6);
     ck_assert_uint_eq(r.n_outputs, 2);
-    ck_assert_uint_eq(r.outputs[0], 1);
-    ck_assert_uint_eq(r.outputs[1], 0);
+    ck_assert_uint_eq(r.outputs[0].index, 1);
+    ck_assert_uint_eq(r.outputs[1].index, 0);
     rf_infer_request_release(&r);
 }
 END_TEST
@@ -287,7 +287,7 @@ static void reply_is(const struct rf_model_io *io, const char *body, const struc
     struct rf_buf b;
     decode(&r, io, body);
     rf_buf_init(&b, 10000);
-    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, io, &r, out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, io, &r, out, NULL, &err));
     rf_buf_add(&b, "", 1);
     ck_assert_str_eq(b.data, want);
     rf_buf_release(&b);
@@ -367,16 +367,16 @@ START_TEST(binary_replies)
     struct rf_buf b;
     decode(&r, &m, "[[1,2,3,4,5,6],[1,2,3,4,5,6]]");
     rf_buf_init(&b, 200);
-    assert_ok(rf_infer_encode(&b, RF_BODY_RAW, &m, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_RAW, &m, &r, &out, NULL, &err));
     ck_assert_uint_eq(b.len, sizeof y);
     ck_assert_int_eq(memcmp(b.data, y, sizeof y), 0);
     b.len = 0;
-    assert_ok(rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, NULL, &err));
     assert_ok(rf_npy_read(&npy, "npy", b.data, b.len, &err));
     ck_assert(rf_shape_equal(&npy.shape, &out.shape));
     ck_assert_int_eq(memcmp(npy.data, y, sizeof y), 0);
     assert_fails(RF_LIMIT, "the reply is over the limit of 200 bytes",
-                 rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, &err));
+                 rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, NULL, &err));
     rf_buf_release(&b);
     rf_infer_request_release(&r);
 }
