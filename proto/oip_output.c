@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/classify.h"
 #include "proto/json.h"
 #include "proto/oip.h"
 #include "proto/text.h"
@@ -28,18 +29,32 @@ static enum rf_status find_output(struct rf_decoder *d, const char *name, size_t
     return RF_OK;
 }
 
+static enum rf_status check_classes(struct rf_decoder *d, const struct rf_wanted *wanted)
+{
+    const struct rf_io *const io = &d->io->outputs[wanted->index];
+    if (wanted->classes == 0 || rf_classes_suit(io->dtype))
+        return RF_OK;
+    return rf_fail(d->err, RF_UNSUPPORTED,
+                   "class result not available for output due to unsupported type '%s'; output "
+                   "'%s'",
+                   rf_dtype_name(io->dtype), io->name);
+}
+
 static enum rf_status read_parameters(struct rf_decoder *d, const char *parameters,
                                       const char *what, struct rf_wanted *wanted)
 {
-    enum { BINARY, SHARED };
-    struct rf_oip_member p[] = {{"binary_data", NULL}, {"shared_memory_region", NULL}};
+    enum { BINARY, CLASSES, SHARED };
+    struct rf_oip_member p[] = {
+        {"binary_data", NULL}, {"classification", NULL}, {"shared_memory_region", NULL}};
     char path[RF_OIP_WHAT];
-    enum rf_status rc = rf_oip_parameters(d, parameters, what, p, 2, path);
+    enum rf_status rc = rf_oip_parameters(d, parameters, what, p, 3, path);
     if (rc == RF_OK)
         rc = rf_oip_no_shared_memory(d, &p[SHARED], path);
     if (rc == RF_OK)
         rc = rf_oip_flag(d, &p[BINARY], path, &wanted->binary);
-    return rc;
+    if (rc == RF_OK)
+        rc = rf_oip_count(d, &p[CLASSES], path, &wanted->classes);
+    return rc == RF_OK ? check_classes(d, wanted) : rc;
 }
 
 static enum rf_status read_output(struct rf_decoder *d, const char *object, size_t ordinal)

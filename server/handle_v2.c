@@ -16,7 +16,7 @@ enum srv_next srv_handle_v2(struct srv_server *server, struct srv_request *r)
     struct rf_buf *b = &r->reply.body;
     (void)server;
     rf_buf_text(b, "{\"name\":\"rectifier\",\"version\":\"" RF_VERSION "\","
-                   "\"extensions\":[\"binary_tensor_data\"]");
+                   "\"extensions\":[\"binary_tensor_data\",\"classification\"]");
     add_member(b, ",", "isa", rf_engine_isa());
     add_member(b, ",", "gemm", rf_engine_gemm());
     rf_buf_text(b, "}");

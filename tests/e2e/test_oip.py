@@ -33,7 +33,7 @@ class ClientTest(support.ServerTest):
         cls.addClassCleanup(cls.folder.__exit__)
         for name, model in (("copy", COPY), ("kinds", KINDS)):
             (cls.folder.path / f"{name}.onnx").write_bytes(model)
-        cls.ARGS = [cls.folder.path / "copy.onnx", cls.folder.path / "kinds.onnx"]
+        cls.ARGS = [cls.folder.path / "copy.onnx", cls.folder.path / "kinds.onnx", support.DIGITS]
         super().setUpClass()
 
     def ask(self, method, path, body=None, headers=()):
@@ -152,6 +152,30 @@ class Triton(ClientTest):
         self.assertNotEqual(data[0], data[0])
         self.assertEqual(data[1:], [inf, -inf])
 
+    def test_classification(self):
+        """Five classes a row, as tritonclient asks: in binary."""
+        digits = support.Digits.get()
+        images = digits.images.rows(0, 2)
+        text = {"inputs": [{"name": "image", "shape": [2, 1, 8, 8], "datatype": "FP32",
+                            "parameters": {"binary_data_size": 512}}],
+                "outputs": [{"name": "probabilities",
+                             "parameters": {"classification": 5, "binary_data": True}}]}
+        answer, blocks = self.infer(text, images.tobytes(), model="digits")
+        self.assertEqual(answer["outputs"][0]["datatype"], "BYTES")
+        self.assertEqual(answer["outputs"][0]["shape"], [2, 5])
+        rest, strings = blocks["probabilities"], []
+        while rest:
+            n = int.from_bytes(rest[:4], "little")
+            strings.append(rest[4:4 + n].decode())
+            rest = rest[4 + n:]
+        for row in range(2):
+            want = digits.outputs.row(row)
+            for place, text in enumerate(strings[5 * row:5 * row + 5]):
+                value, index, label = text.split(":")
+                self.assertEqual(index, label)
+                self.assertAlmostEqual(float(value), want[int(index)], delta=2e-6)
+                self.assertAlmostEqual(float(value), sorted(want, reverse=True)[place], delta=2e-6)
+
     def test_timeout(self):
         """Decoding alone takes more than a microsecond; an hour is not reached."""
         for timeout, status in ((1, 504), (0, 200), (3600000000, 200), (2**64 - 1, 200)):
@@ -169,7 +193,8 @@ class Triton(ClientTest):
             path = f"/v2/models/copy{version}"
             self.assertEqual(self.ask("GET", f"{path}/ready").json(), {"name": "copy", "ready": True})
             self.assertEqual(self.ask("GET", path).json()["versions"], ["1"])
-        self.assertIn("binary_tensor_data", self.ask("GET", "/v2").json()["extensions"])
+        self.assertEqual(self.ask("GET", "/v2").json()["extensions"],
+                         ["binary_tensor_data", "classification"])
 
 
 class Others(ClientTest):
