@@ -15,8 +15,10 @@
 static void finish(struct srv_request *r, enum srv_result result)
 {
     struct srv_model_metrics *m = &r->job.model->metrics;
+    const uint64_t ns = srv_now() - r->received_ns;
     srv_count(&m->result[result]);
-    srv_histogram_add(&m->duration, &srv_latency_buckets, srv_now() - r->received_ns);
+    srv_add(&m->result_ns[result], ns);
+    srv_histogram_add(&m->duration, &srv_latency_buckets, ns);
 }
 
 static void shed(struct srv_request *r, enum srv_shed reason, const char *text)
@@ -96,13 +98,13 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
     const uint64_t start = srv_now();
     rc = rf_session_run(session, in, request->n_inputs, out, model->io.n_outputs, true, &err);
     if (!rc) {
-        const uint64_t rows = (uint64_t)request->rows;
-        srv_histogram_add(&model->metrics.compute, &srv_latency_buckets, srv_now() - start);
-        srv_histogram_add(&model->metrics.batch_rows, &srv_rows_buckets, rows);
-        srv_count(&model->metrics.executions);
-        atomic_fetch_add(&model->metrics.rows, rows);
+        const uint64_t end = srv_now();
         rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &json_len,
                              &err);
+        srv_metrics_run(&model->metrics, (uint64_t)request->rows,
+                        (struct srv_run_times){.input = start - r->job.taken_ns,
+                                               .compute = end - start,
+                                               .output = srv_now() - end});
     }
     if (rc == RF_SHAPE) { /* the outputs do not suit what is wanted */
         srv_reply_failure(r, &err);
@@ -202,7 +204,7 @@ static enum srv_result decode_and_run(struct srv_request *r)
 
 static enum srv_result run_job(struct srv_request *r)
 {
-    const uint64_t now = srv_now();
+    const uint64_t now = r->job.taken_ns = srv_now();
     struct srv_model_metrics *m = &r->job.model->metrics;
     atomic_fetch_sub(&m->pending, 1);
     srv_histogram_add(&m->queue, &srv_latency_buckets, now - r->job.queued_ns);

@@ -49,7 +49,7 @@ struct srv_job {
     enum rf_body body_form, reply_form;
     struct rf_decode_options decode;
     bool waits; /* all workers were busy when it came */
-    uint64_t queued_ns, deadline_ns;
+    uint64_t queued_ns, taken_ns, deadline_ns;
 };
 
 struct srv_request {

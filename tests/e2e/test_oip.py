@@ -194,7 +194,71 @@ class Triton(ClientTest):
             self.assertEqual(self.ask("GET", f"{path}/ready").json(), {"name": "copy", "ready": True})
             self.assertEqual(self.ask("GET", path).json()["versions"], ["1"])
         self.assertEqual(self.ask("GET", "/v2").json()["extensions"],
-                         ["binary_tensor_data", "classification"])
+                         ["binary_tensor_data", "classification", "model_configuration", "statistics"])
+
+
+class Described(ClientTest):
+    """Statistics and configuration, as perf_analyzer reads them."""
+
+    PARTS = ("compute_input", "compute_infer", "compute_output")
+
+    def stats(self, model):
+        reply = self.ask("GET", f"/v2/models/{model}/stats")
+        self.assertEqual(reply.status, 200, reply)
+        (stats,) = reply.json()["model_stats"]
+        everything = self.ask("GET", "/v2/models/stats").json()["model_stats"]
+        self.assertEqual([s for s in everything if s["name"] == model], [stats])
+        return stats
+
+    def test_statistics(self):
+        before = self.stats("copy")
+        for rows in (2, 5, 5, 0):
+            self.infer({"inputs": [binary_input(*range(3 * rows), rows=rows)]}, floats(*range(3 * rows)))
+        self.assertEqual(self.ask("POST", "/v2/models/copy/infer", b"{}").status, 400)
+        self.server.check_conservation()
+        after = self.stats("copy")
+        self.assertEqual(after["inference_count"] - before["inference_count"], 12)
+        self.assertEqual(after["execution_count"] - before["execution_count"], 4)
+        self.assertGreater(after["last_inference"], 1.7e12)  # milliseconds
+        gained = {key: {k: value[k] - before["inference_stats"][key][k] for k in ("count", "ns")}
+                  for key, value in after["inference_stats"].items()}
+        self.assertEqual({key: value["count"] for key, value in gained.items()}, {
+            "success": 4, "fail": 1, "queue": 5, **dict.fromkeys(self.PARTS, 4),
+            "cache_hit": 0, "cache_miss": 0})
+        for part in self.PARTS:
+            self.assertGreater(gained[part]["ns"], 0)
+        self.assertGreaterEqual(gained["success"]["ns"], sum(gained[part]["ns"] for part in self.PARTS))
+        sizes = {batch["batch_size"]: batch["compute_infer"]["count"] for batch in after["batch_stats"]}
+        self.assertEqual((sizes[2], sizes[5]), (1, 2))
+        for key in ("response_stats", "memory_usage"):
+            self.assertFalse(after[key])
+
+    def test_statistics_are_those_of_the_metrics(self):
+        self.infer({"inputs": [binary_input(1, 2, 3)]}, floats(1, 2, 3))
+        stats, m = self.stats("copy"), self.server.check_conservation()
+        labels = {"model": "copy", "version": "1"}
+        self.assertEqual(stats["inference_count"], m.value("rectifier_inference_rows_total", **labels))
+        self.assertEqual(stats["inference_stats"]["queue"]["count"],
+                         m.value("rectifier_inference_queue_duration_seconds_count", **labels))
+        self.assertEqual(stats["inference_stats"]["success"]["count"],
+                         m.value("rectifier_inference_requests_total", **labels, result="ok"))
+
+    def test_configuration(self):
+        for model, batched in (("copy", True), ("kinds", False)):
+            config = self.ask("GET", f"/v2/models/{model}/config").json()
+            self.assertEqual(config, self.ask("GET", f"/v2/models/{model}/versions/1/config").json())
+            metadata = self.ask("GET", f"/v2/models/{model}").json()
+            self.assertEqual(config["max_batch_size"] > 0, batched)
+            self.assertEqual((config["name"], config["platform"]), (model, metadata["platform"]))
+            for key in ("input", "output"):
+                batch = [-1] if batched else []
+                self.assertEqual(
+                    [(v["name"], v["data_type"], batch + v["dims"]) for v in config[key]],
+                    [(v["name"], "TYPE_" + v["datatype"], v["shape"]) for v in metadata[f"{key}s"]])
+
+    def test_unknown(self):
+        for path in ("nothing/stats", "nothing/config", "copy/versions/2/stats"):
+            self.assert_error(self.ask("GET", f"/v2/models/{path}"), 404, "Request for unknown model")
 
 
 class Others(ClientTest):
