@@ -90,17 +90,17 @@ static bool choose_forms(struct srv_request *r)
     return true;
 }
 
+bool srv_infer_prepare(struct srv_request *r)
+{
+    return read_json_length(r) && check_body(r) && (r->job.decode.oip_only || choose_forms(r));
+}
+
 static enum srv_next enqueue(struct srv_server *server, struct srv_request *r, bool oip_only)
 {
     r->job.decode = (struct rf_decode_options){
         .raw_dtype = RF_N_DTYPE, .oip_only = oip_only, .max_bytes = server->budget.limit};
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
-    if (!srv_queue_start(r))
-        return SRV_REPLY;
-    if (read_json_length(r) && check_body(r) && (oip_only || choose_forms(r)))
-        return SRV_QUEUE;
-    srv_queue_end(r, SRV_RESULT_CLIENT_ERROR);
-    return SRV_REPLY;
+    return srv_queue_start(r) ? SRV_QUEUE : SRV_REPLY;
 }
 
 enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)

@@ -16,6 +16,12 @@
     X(RF_BODY_RAW, "application/octet-stream")                                                     \
     X(RF_BODY_NPY, "application/x-npy")
 
+/* Content codings of a reply. */
+enum srv_coding { SRV_IDENTITY, SRV_GZIP, SRV_DEFLATE };
+
+/* What an Accept-Encoding header (or NULL) likes best; of equals the first. */
+enum srv_coding srv_accept_coding(const char *accept);
+
 const char *srv_form_type(enum rf_body form);
 /* The best form for an Accept header (NULL: JSON); false when it takes none of them. */
 bool srv_accept_form(const char *accept, enum rf_body *form);

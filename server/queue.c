@@ -8,6 +8,8 @@
 #include <strings.h>
 
 #include "server/clock.h"
+#include "server/compress.h"
+#include "server/handlers.h"
 #include "server/http.h"
 #include "server/negotiate.h"
 #include "server/server.h"
@@ -51,12 +53,6 @@ bool srv_queue_start(struct srv_request *r)
         return false;
     }
     return true;
-}
-
-void srv_queue_end(struct srv_request *r, enum srv_result result)
-{
-    atomic_fetch_sub(&r->job.model->metrics.pending, 1);
-    finish(r, result);
 }
 
 /* The headers of a reply that was encoded; `first` is its first output. */
@@ -186,13 +182,21 @@ static enum srv_result decode_and_run(struct srv_request *r)
 {
     struct rf_infer_request request;
     struct rf_error err = RF_ERROR_INIT;
-    const enum rf_status rc = rf_infer_decode(&request, r->job.body_form, &r->job.model->io,
-                                              &r->job.decode, r->body, r->body_len, &err);
+    enum rf_status rc = RF_OK;
+    if (r->guard.compressed && r->body_len > 0)
+        rc = srv_request_inflate(r, &err);
+    if (rc)
+        return refuse(r, rc, err.text);
+    if (!srv_infer_prepare(r))
+        return SRV_RESULT_CLIENT_ERROR;
+    rc = rf_infer_decode(&request, r->job.body_form, &r->job.model->io, &r->job.decode, r->body,
+                         r->body_len, &err);
     if (rc)
         return refuse(r, rc, err.text);
     enum srv_result result = answer(r, &request);
     rf_infer_request_release(&request);
     srv_request_drop_body(r);
+    srv_reply_compress(r);
     if (!srv_request_hold_reply(r)) {
         rf_buf_release(&r->reply.body);
         rf_buf_init(&r->reply.body, r->server->reply_limit);
