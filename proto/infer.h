@@ -50,10 +50,13 @@ struct rf_infer_request {
     uint64_t priority;   /* 1 goes first; 0: not said */
 };
 
+/* Any; the Open Inference Protocol's object; an object with "instances". */
+enum rf_takes { RF_TAKES_ANY, RF_TAKES_OIP, RF_TAKES_INSTANCES };
+
 struct rf_decode_options {
     enum rf_dtype raw_dtype; /* of a raw body's elements; RF_N_DTYPE: the input's */
     const char *what;        /* starts messages about JSON; NULL: "request body" */
-    bool oip_only;           /* /v2 routes: JSON must be the protocol's object */
+    enum rf_takes takes;     /* which forms of JSON */
     bool has_json_len;       /* binary tensors may follow the JSON, which is */
     uint64_t json_len;       /* so long; 0: there is none, only one raw tensor */
     size_t max_bytes;        /* that decoded inputs may take in all */

@@ -53,6 +53,8 @@ enum rf_status rf_decode_elements(struct rf_decoder *d, size_t i, const struct r
 enum rf_status rf_decode_all_outputs(struct rf_decoder *d, bool binary) RF_CHECKED;
 
 enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len) RF_CHECKED;
+/* "instances": [{"x": [...], "z": [...]}, ...]: each row by the names of the inputs. */
+enum rf_status rf_decode_named_rows(struct rf_decoder *d, const char *array) RF_CHECKED;
 enum rf_status rf_decode_oip(struct rf_decoder *d, const char *object) RF_CHECKED;
 
 #endif

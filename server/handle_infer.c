@@ -19,7 +19,7 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
         return NULL;
     }
     const char *version = r->match.version;
-    const size_t n = version ? strcspn(version, "/") : 0;
+    const size_t n = version ? strcspn(version, "/:") : 0;
     if (version && (n != strlen(model->version) || memcmp(version, model->version, n) != 0)) {
         srv_reply_error(r, 404, "Request for unknown model: '%s' version %.*s is not found",
                         model->name, (int)n, version);
@@ -65,7 +65,8 @@ static bool check_body(struct srv_request *r)
                         "@FILE does");
         return false;
     }
-    if (job->decode.oip_only && !job->decode.has_json_len && rf_npy_is(r->body, r->body_len)) {
+    if (job->decode.takes != RF_TAKES_ANY && !job->decode.has_json_len &&
+        rf_npy_is(r->body, r->body_len)) {
         srv_reply_error(r, 400, "this path takes JSON; send npy to /infer/%s", job->model->name);
         return false;
     }
@@ -92,13 +93,14 @@ static bool choose_forms(struct srv_request *r)
 
 bool srv_infer_prepare(struct srv_request *r)
 {
-    return read_json_length(r) && check_body(r) && (r->job.decode.oip_only || choose_forms(r));
+    return read_json_length(r) && check_body(r) &&
+           (r->job.decode.takes != RF_TAKES_ANY || choose_forms(r));
 }
 
-static enum srv_next enqueue(struct srv_server *server, struct srv_request *r, bool oip_only)
+enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes)
 {
     r->job.decode = (struct rf_decode_options){
-        .raw_dtype = RF_N_DTYPE, .oip_only = oip_only, .max_bytes = server->budget.limit};
+        .raw_dtype = RF_N_DTYPE, .takes = takes, .max_bytes = r->server->budget.limit};
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
     return srv_queue_start(r) ? SRV_QUEUE : SRV_REPLY;
 }
@@ -108,11 +110,11 @@ enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
     r->job.model = server->default_model;
     if (r->match.id == SRV_ROUTE_INFER_MODEL)
         r->job.model = srv_find_model(server, r);
-    return r->job.model ? enqueue(server, r, false) : SRV_REPLY;
+    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
 }
 
 enum srv_next srv_handle_v2_infer(struct srv_server *server, struct srv_request *r)
 {
     r->job.model = srv_find_model(server, r);
-    return r->job.model ? enqueue(server, r, true) : SRV_REPLY;
+    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_OIP) : SRV_REPLY;
 }

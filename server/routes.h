@@ -27,6 +27,10 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(MODEL_READY, "/v2/models/{model}/ready", SRV_GET, srv_handle_model_ready, "*")               \
     X(CONFIG, "/v2/models/{model}/config", SRV_GET, srv_handle_config, "*")                        \
     X(STATS, "/v2/models/{model}/stats", SRV_GET, srv_handle_stats, "*")                           \
+    X(V1_MODELS, "/v1/models", SRV_GET, srv_handle_models, "*")                                    \
+    X(V1_PREDICT, "/v1/models/{model}:predict", SRV_POST, srv_handle_v1_predict, "*")              \
+    X(V1_MODEL, "/v1/models/{model}", SRV_GET, srv_handle_v1_model, "*")                           \
+    X(V1_METADATA, "/v1/models/{model}/metadata", SRV_GET, srv_handle_v1_metadata, "*")            \
     X(ACTIVITY, "/v2/models/{model}/activity", SRV_GET, srv_handle_activity,                       \
       "layer|channels|window")                                                                     \
     X(METRICS, "/metrics", SRV_GET, srv_handle_metrics, "*")
@@ -40,7 +44,8 @@ enum srv_route_id {
 };
 
 struct srv_route {
-    const char *path; /* {model} matches one segment; "/versions/{version}" may follow it */
+    const char *path; /* {model} matches one segment, up to ':' where the path has one behind it;
+                         "/versions/{version}" may follow it */
     unsigned methods; /* enum srv_method bits; HEAD is where GET is */
     srv_handler handler;
     const char *query;

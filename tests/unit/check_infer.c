@@ -49,6 +49,8 @@ static const struct {
     {"[[1,2,3,4,5,6]]", 1, RF_FORM_ARRAY},
     {"[[1,2,3,4,5,6],[7,8,9,10,11,12]]", 2, RF_FORM_ARRAY},
     {"{\"instances\":[[[1,2,3],[4,5,6]]]}", 1, RF_FORM_INSTANCES},
+    {"{\"instances\":[{\"x\":[[1,2,3],[4,5,6]]},{\"x\":[[7,8,9],[10,11,12]]}]}", 2,
+     RF_FORM_INSTANCES},
     {"{\"instances\":[[1,2,3,4,5,6],[7,8,9,10,11,12]],\"signature_name\":\"s\"}", 2,
      RF_FORM_INSTANCES},
 };
@@ -149,6 +151,38 @@ START_TEST(protocol_only)
     ck_assert_int_eq(decode_len(&m, &oip_json, instances, strlen(instances), &err), RF_FORMAT);
     ck_assert_str_eq(err.text, "request body: \"inputs\" is missing, expected an array");
     ck_assert_int_eq(decode_len(&m, &oip_json, object, strlen(object), &err), RF_OK);
+}
+END_TEST
+
+START_TEST(instances_only)
+{
+    struct rf_decode_options o = any_json;
+    const char *const instances = "{\"instances\":[[1,2,3,4,5,6]]}";
+    const char *const object = "{\"inputs\":[" X1 "]}";
+    o.takes = RF_TAKES_INSTANCES;
+    ck_assert_int_eq(decode_len(&m, &o, instances, strlen(instances), &err), RF_OK);
+    ck_assert_int_eq(decode_len(&m, &o, object, strlen(object), &err), RF_FORMAT);
+    ck_assert_str_eq(err.text, "request body: expected \"instances\"");
+    ck_assert_int_eq(decode_len(&m, &o, "[1]", 3, &err), RF_FORMAT);
+    ck_assert_str_eq(err.text, "request body: is an array, expected an object with \"instances\"");
+}
+END_TEST
+
+START_TEST(named_rows)
+{
+    struct rf_infer_request r;
+    decode(&r, &pair,
+           "{\"instances\" : [ {\"b\":[1,2,3],\"a\":[1,2]} , {\"a\":[3,4],\"b\":[4,5,6]}]}");
+    ck_assert_int_eq(r.rows, 2);
+    ck_assert_int_eq(r.form, RF_FORM_INSTANCES);
+    ck_assert_int_eq(r.inputs[0].shape.dim[1], 2);
+    ck_assert_int_eq(r.inputs[1].shape.dim[0], 2);
+    ck_assert_int_eq(r.inputs[1].shape.dim[1], 3);
+    for (int i = 0; i < 4; i++)
+        ck_assert_float_eq(((const float *)r.inputs[0].data)[i], (float)(i + 1));
+    for (int i = 0; i < 6; i++)
+        ck_assert_float_eq(((const float *)r.inputs[1].data)[i], (float)(i + 1));
+    rf_infer_request_release(&r);
 }
 END_TEST
 
@@ -393,6 +427,8 @@ int main(void)
     tcase_add_test(t, numbers_are_rounded_once);
     tcase_add_test(t, empty_batches);
     tcase_add_test(t, protocol_only);
+    tcase_add_test(t, instances_only);
+    tcase_add_test(t, named_rows);
     tcase_add_test(t, two_inputs_in_any_order);
     tcase_add_test(t, budget);
     tcase_add_test(t, long_ids);
