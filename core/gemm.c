@@ -38,6 +38,38 @@ enum rf_status rf_gemm_init(struct rf_prepare *p, struct rf_gemm *g,
     return p->status;
 }
 
+/* Rows and columns of a tile that is turned around in the first-level cache. */
+#define TILE_IN 16
+#define TILE_OUT RF_MAX_PANEL_WIDTH
+
+static void pack_tile(const struct rf_gemm *g, const struct rf_gemm_source *from, size_t k0,
+                      size_t o0, size_t columns)
+{
+    const size_t rows = g->n_in - k0 < TILE_IN ? g->n_in - k0 : TILE_IN;
+    const size_t area = g->n_in / from->channels;
+    const float *const w = from->w + k0 * from->in_step + o0 * from->out_step;
+    float tile[TILE_IN][TILE_OUT];
+
+    for (size_t o = 0; o < columns; o++)
+        for (size_t k = 0; k < rows; k++)
+            tile[k][o] = from->scale * w[k * from->in_step + o * from->out_step];
+    for (size_t k = 0; k < rows; k++) {
+        const size_t row = (k0 + k) % area * from->channels + (k0 + k) / area;
+
+        memcpy(rf_gemm_at(g, row, o0), tile[k], columns * sizeof(float));
+    }
+}
+
+/* By tiles, as either side is read or written across its rows. */
+void rf_gemm_pack(const struct rf_gemm *g, const struct rf_gemm_source *from)
+{
+    const size_t width = g->backend == &rf_gemm_panel ? rf_kernels_best()->panel_width : TILE_OUT;
+
+    for (size_t o = 0; o < g->n_out; o += width)
+        for (size_t k = 0; k < g->n_in; k += TILE_IN)
+            pack_tile(g, from, k, o, g->n_out - o < width ? g->n_out - o : width);
+}
+
 void rf_gemm_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
                  size_t y_pitch, size_t c0, size_t c1)
 {

@@ -17,6 +17,9 @@ struct rf_gemm {
     const struct rf_gemm_backend *backend;
     float *weights;
     size_t n_in, n_out;
+    /* Once more as whole rows, [n_in][row_pitch], for single rows with zeros (skip.h); or NULL. */
+    float *rows;
+    size_t row_pitch;
 };
 
 struct rf_gemm_backend {
@@ -34,9 +37,19 @@ const struct rf_gemm_backend *rf_gemm_backend(void);
 /* Rows that make a call worth the packing that OpenBLAS does of its own. */
 #define RF_GEMM_MIN_ROWS 192
 
-/* Makes room for the weights, zeroed; the caller fills them through rf_gemm_at. */
+/* Makes room for the weights, zeroed; the caller fills them through rf_gemm_pack or rf_gemm_at. */
 enum rf_status rf_gemm_init(struct rf_prepare *p, struct rf_gemm *g,
                             const struct rf_gemm_backend *backend, size_t n_in, size_t n_out);
+/* Where weights (k, o) come from: scale * w[k * in_step + o * out_step]. */
+struct rf_gemm_source {
+    const float *w;
+    size_t in_step, out_step;
+    float scale;
+    size_t channels; /* k counts channels of pixels one after the other, a row has pixel after
+                        pixel; n_in: as it is */
+};
+
+void rf_gemm_pack(const struct rf_gemm *g, const struct rf_gemm_source *from);
 /* Weight (k, o), for k < n_in, o < n_out. */
 static inline float *rf_gemm_at(const struct rf_gemm *g, size_t k, size_t o)
 {
@@ -47,11 +60,6 @@ void rf_gemm_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t
                  size_t y_pitch, size_t c0, size_t c1);
 
 /* y[rows][n_out] = a[rows][n_in] * b[n_in][n_out], all dense; sizes may be 0. At most INT32_MAX. */
-void rf_gemm_dense(const float *a, const float *b, float *y, size_t rows, size_t n_in,
-                   size_t n_out);
-
-/* y[rows][n_out] = a[rows][n_in] * b[n_in][n_out], all dense, by OpenBLAS; sizes may be 0. At most
- * INT32_MAX. */
 void rf_gemm_dense(const float *a, const float *b, float *y, size_t rows, size_t n_in,
                    size_t n_out);
 

@@ -93,6 +93,7 @@ struct rf_graph {
     const char *name;
     int opset;                 /* ONNX operator set the nodes are written for */
     size_t max_constant_bytes; /* that may be computed from constants */
+    bool compact;              /* one copy of the weights, whatever a second one would bring */
     struct rf_value *values;
     size_t n_values, cap_values;
     struct rf_node **nodes; /* in the order of evaluation once rf_graph_sort has run */

@@ -237,6 +237,7 @@ enum rf_status rf_model_new(struct rf_model **out, struct rf_graph *graph,
     model->max_session_bytes =
         options->max_session_bytes ? options->max_session_bytes : DEFAULT_SESSION_BYTES;
     graph->max_constant_bytes = model->max_session_bytes;
+    graph->compact = options->compact;
     model->kernels = rf_kernels_best();
     rc = finish(model, options, shapes, err);
     free(shapes);

@@ -1,7 +1,10 @@
 #include "core/panel.h"
 
+#include <string.h>
+
 #include "core/gemm.h"
 #include "core/rectifier.h"
+#include "core/skip.h"
 
 bool rf_panel_is_faster(void)
 {
@@ -22,6 +25,25 @@ size_t rf_panel_at(const struct rf_gemm *g, size_t k, size_t o)
     const size_t width = rf_kernels_best()->panel_width;
 
     return (o / width * g->n_in + k) * width + o % width;
+}
+
+/* A few rows at a time, each written from end to end. */
+void rf_panel_unpack(const struct rf_gemm *g, float *rows, size_t pitch)
+{
+    enum { ROWS = 16 };
+    const size_t width = rf_kernels_best()->panel_width;
+
+    for (size_t k = 0; k < g->n_in; k += ROWS) {
+        const size_t end = g->n_in - k < ROWS ? g->n_in : k + ROWS;
+
+        for (size_t o = 0; o < g->n_out; o += width) {
+            const size_t columns = g->n_out - o < width ? g->n_out - o : width;
+
+            for (size_t i = k; i < end; i++)
+                memcpy(rows + i * pitch + o, g->weights + rf_panel_at(g, i, o),
+                       columns * sizeof(*rows));
+        }
+    }
 }
 
 /* One panel, all rows, in tiles as even as possible. */
@@ -94,7 +116,9 @@ static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t 
     const struct rf_panel_row one = {
         .x = a, .depth = g->n_in, .weights = g->weights + c0 * g->n_in, .y = y, .columns = c1 - c0};
 
-    if (rows == 1)
+    if (rows == 1 && rf_skip_pays(g, a))
+        rf_skip_run(g, a, y, c0, c1);
+    else if (rows == 1)
         rf_kernels_best()->panel_row(&one);
     else
         run_rows(g, a, a_pitch, rows, y, y_pitch, c0, c1);

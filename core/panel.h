@@ -21,6 +21,9 @@ size_t rf_panel_floats(size_t n_in, size_t n_out);
 /* Where weight (k, o) lies. */
 size_t rf_panel_at(const struct rf_gemm *g, size_t k, size_t o);
 
+/* All weights as whole rows, [n_in][pitch]. */
+void rf_panel_unpack(const struct rf_gemm *g, float *rows, size_t pitch);
+
 /* Rows of pieces: row r is row[r][tap[t] + i] for t < n_taps, i < depth; n_in = n_taps * depth. */
 struct rf_panel_rows {
     const float *const *row;

@@ -26,6 +26,7 @@ struct rf_model_options {
     const char *const *keep; /* values, or nodes for their output 0, that become outputs, too */
     size_t n_keep;
     bool keep_activations;    /* every activation layer's output becomes an output, too */
+    bool compact;             /* keeps no weights twice: less memory, slower single rows */
     uint32_t passes_off;      /* bits 1u << enum rf_pass (core/passes/passes.h); for tests */
     size_t max_session_bytes; /* planned memory a session may need; 0 = 4 GiB */
 };

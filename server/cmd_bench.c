@@ -141,7 +141,8 @@ static void *random_input(const struct rf_shape *shape, enum rf_dtype dtype)
 static enum rf_status set_up(struct subject *s, const struct srv_config *config, int level,
                              int64_t batch, struct rf_pool *pool, struct rf_error *err)
 {
-    const struct rf_model_options options = {.activity = (enum rf_activity_level)level};
+    const struct rf_model_options options = {.activity = (enum rf_activity_level)level,
+                                             .compact = config->weights == SRV_WEIGHTS_COMPACT};
     enum rf_status rc = srv_model_load(&s->model, config->args.item[0], &options, err);
     if (rc)
         return rc;

@@ -135,7 +135,9 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
 {
     const struct srv_config *config = run->config;
     const char *keep[SRV_MAX_LIST];
-    struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL, .keep = keep};
+    struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL,
+                                       .keep = keep,
+                                       .compact = config->weights == SRV_WEIGHTS_COMPACT};
     for (size_t i = 0; i < config->keep.n; i++) {
         if (strcmp(config->keep.item[i], "activations") == 0)
             options.keep_activations = true;

@@ -184,7 +184,8 @@ static enum rf_status show(const struct srv_inspection *x, const struct srv_conf
 int srv_cmd_inspect(const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
-    const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL};
+    const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL,
+                                             .compact = config->weights == SRV_WEIGHTS_COMPACT};
     struct srv_model *model = NULL;
     struct srv_inspection x = {0};
     if (config->args.n != 1)

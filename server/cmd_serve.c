@@ -66,6 +66,7 @@ static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
     const struct srv_config *config = s->config;
     const struct rf_model_options options = {
         .activity = (enum rf_activity_level)config->activity,
+        .compact = config->weights == SRV_WEIGHTS_COMPACT,
         .max_session_bytes = s->memory / 2 / (uint64_t)rf_pool_threads(s->pool),
     };
     enum rf_status rc = RF_OK;

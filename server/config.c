@@ -81,6 +81,8 @@ const struct srv_option srv_options[] = {
      "auto: weights in panels of our own where these are faster than OpenBLAS"},
     {"conv", 0, COMPUTE, SRV_OPT_CHOICE, AT(conv), "auto", "auto|accurate|direct", 0, 0, "Computing",
      "auto: Winograd's algorithm where it is faster; accurate: only its exact form; direct: never"},
+    {"weights", 0, COMPUTE, SRV_OPT_CHOICE, AT(weights), "full", "full|compact", 0, 0, "Computing",
+     "full: large ones of linear layers are kept twice, to leave out a single input's zeros; compact: once"},
 
     {"activity", 0, SERVE, SRV_OPT_CHOICE, AT(activity), "channel", "off|layer|channel", 0, 0,
      "Activity", "how closely to watch the activations"},

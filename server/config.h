@@ -55,6 +55,7 @@ extern const struct srv_option srv_options[];
 extern const size_t srv_n_options;
 
 enum srv_isa { SRV_ISA_AUTO, SRV_ISA_BASE, SRV_ISA_AVX2, SRV_ISA_AVX512 };
+enum srv_weights { SRV_WEIGHTS_FULL, SRV_WEIGHTS_COMPACT };
 enum srv_log_format { SRV_LOG_AUTO, SRV_LOG_TEXT, SRV_LOG_JSON };
 enum srv_access_log { SRV_ACCESS_ERRORS, SRV_ACCESS_ALL, SRV_ACCESS_OFF };
 
@@ -68,7 +69,7 @@ struct srv_config {
     const char *default_model;
     /* computing */
     uint64_t threads, queue_size, memory;
-    int isa, gemm, conv;
+    int isa, gemm, conv, weights;
     /* activity */
     int activity;
     uint64_t activity_min_inputs;

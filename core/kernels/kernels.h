@@ -96,6 +96,19 @@ struct rf_panel_row {
     size_t columns;
 };
 
+/* One row times whole rows of weights, leaving out those where it is 0:
+ *     y[c] = sum over k with x[k] != 0 of x[k] * weights[k * pitch + c]
+ * Where all weights are finite, the same chains of additions as above, but for a sum of -0, which
+ * products left out there could have made +0. */
+struct rf_skip_row {
+    const float *x;
+    size_t depth;
+    const float *weights; /* column 0 of y */
+    size_t pitch;         /* floats between rows of weights */
+    float *y;
+    size_t columns;
+};
+
 /* A tile of (m + 2)^2 pixels -> one row of `channels` floats in each of (m + 2)^2 matrices, `step`
  * floats apart. */
 struct rf_winograd_input {
@@ -139,6 +152,7 @@ struct rf_kernels {
     size_t panel_rows, panel_width;
     void (*panel)(const struct rf_panel_tile *t);
     void (*panel_row)(const struct rf_panel_row *t);
+    void (*skip_row)(const struct rf_skip_row *t);
     void (*winograd_input[RF_N_WINOGRAD])(const struct rf_winograd_input *t);
     void (*winograd_output[RF_N_WINOGRAD])(const struct rf_winograd_output *t);
     /* y = softmax(x) or log(softmax(x)) over n elements; y may be x. */

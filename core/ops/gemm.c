@@ -10,6 +10,7 @@
 
 #include "core/epilogue.h"
 #include "core/gemm.h"
+#include "core/skip.h"
 
 #define COLUMNS 64 /* outputs in the smallest share of a product split by columns */
 #define TILE 256   /* rows that are multiplied and then finished while they are hot */
@@ -53,24 +54,24 @@ static bool fits(const struct rf_graph *g, const struct rf_node *node)
            is_bias(&g->values[node->in[2]], b->shape.dim[trans_b && trans_b->as.i ? 0 : 1]);
 }
 
+/* There is always one, and -0 becomes +0: the sign of a sum that is 0 is then the same however it
+ * was computed (skip.h). */
 static enum rf_status prepare_bias(struct rf_prepare *p, struct state *s, float beta)
 {
     const struct rf_value *const v = rf_prepare_in(p, 2);
+    const float *const bias = v ? rf_prepare_weights(p, 2, "bias") : NULL;
     char text[RF_SHAPE_TEXT];
 
-    if (!v)
+    if (v && !bias)
         return p->status;
-    const float *const bias = rf_prepare_weights(p, 2, "bias");
-    if (!bias)
-        return p->status;
-    if (!is_bias(v, (int64_t)s->n_out))
+    if (v && !is_bias(v, (int64_t)s->n_out))
         return rf_prepare_fail(p, RF_SHAPE, "bias %s has shape %s, expected [%zu]", v->name,
                                rf_shape_text(&v->shape, text, sizeof(text)), s->n_out);
     float *const copy = rf_prepare_alloc(p, s->n_out, sizeof(*copy));
-    const size_t step = rf_numel(&v->shape) > 1;
+    const size_t step = v && rf_numel(&v->shape) > 1;
 
-    for (size_t i = 0; copy && i < s->n_out; i++)
-        copy[i] = beta * bias[i * step];
+    for (size_t i = 0; copy && bias && i < s->n_out; i++)
+        copy[i] = beta * bias[i * step] + 0.f;
     s->epilogue.bias = copy;
     return p->status;
 }
@@ -118,18 +119,17 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
     const struct rf_value *const a = rf_prepare_in(p, 0);
     const float *const w = rf_prepare_weights(p, 1, "weight");
     const size_t channels = a->layout == RF_NHWC ? (size_t)a->shape.dim[1] : s->n_in;
-    const size_t area = s->n_in / channels;
 
     if (!w || rf_gemm_init(p, &s->gemm, rf_gemm_backend(), s->n_in, s->n_out))
         return p->status;
-    for (size_t i = 0; i < s->n_in; i++) {
-        const size_t row = i % area * channels + i / area;
+    const struct rf_gemm_source source = {.w = w,
+                                          .in_step = s->trans_b ? 1 : s->n_out,
+                                          .out_step = s->trans_b ? s->n_in : 1,
+                                          .scale = s->alpha,
+                                          .channels = channels};
 
-        for (size_t o = 0; o < s->n_out; o++)
-            *rf_gemm_at(&s->gemm, row, o) =
-                s->alpha * w[s->trans_b ? o * s->n_in + i : i * s->n_out + o];
-    }
-    return p->status;
+    rf_gemm_pack(&s->gemm, &source);
+    return rf_has_zeros(p->graph, p->node->in[0]) ? rf_skip_keep(p, &s->gemm) : p->status;
 }
 
 /* A's rows lie in memory as the product wants them. */
@@ -164,7 +164,7 @@ static enum rf_status infer_product(const struct state *s, struct rf_infer *x, i
     x->macs = x->cost = rf_cost(rf_cost(rows, features), (int64_t)s->n_out);
     x->max_parts =
         splits_rows((size_t)rows) ? (size_t)rows / TILE : (s->n_out + COLUMNS - 1) / COLUMNS;
-    x->algorithm = rows == 1 ? "gemv" : "gemm";
+    x->algorithm = rows != 1 ? "gemm" : s->gemm.rows ? "gemv without zeros" : "gemv";
     return rf_epilogue_infer(&s->epilogue, x);
 }
 

@@ -1,34 +1,8 @@
 /* The panel kernels of every instruction set: against a product in double precision, to the bit
  * against themselves, and next to memory that must not be touched. */
 #include <math.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "tests/unit/kernel_test.h"
-
-/* Memory that ends where a page begins which nobody may touch. */
-struct fenced {
-    char *pages;
-    size_t bytes;
-    void *data;
-};
-
-static struct fenced fenced_new(size_t bytes)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct fenced f = {.bytes = (bytes + page - 1) / page * page + page};
-
-    f.pages = mmap(NULL, f.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    EXPECT(f.pages != MAP_FAILED, "out of memory");
-    EXPECT(mprotect(f.pages + f.bytes - page, page, PROT_NONE) == 0, "no fence");
-    f.data = f.pages + f.bytes - page - bytes;
-    return f;
-}
-
-static void fenced_free(struct fenced *f)
-{
-    munmap(f->pages, f->bytes);
-}
 
 /* A product of `rows` rows in n_taps pieces of `depth`, and one panel. */
 struct product {

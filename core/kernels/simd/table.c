@@ -36,6 +36,7 @@ const struct rf_kernels RF_K(rf_kernels) = {
     .panel_width = RF_PANEL_WIDTH,
     .panel = RF_K(rf_panel),
     .panel_row = RF_K(rf_panel_row),
+    .skip_row = RF_K(rf_skip_row),
     .winograd_input = {RF_K(rf_winograd_input_2), RF_K(rf_winograd_input_4)},
     .winograd_output = {RF_K(rf_winograd_output_2), RF_K(rf_winograd_output_4)},
     .softmax = RF_K(rf_softmax),

@@ -31,6 +31,7 @@ void RF_K(rf_depthwise)(float *y, const float *const *x, const float *w, size_t 
 #define RF_PANEL_WIDTH (2 * VW)
 void RF_K(rf_panel)(const struct rf_panel_tile *t);
 void RF_K(rf_panel_row)(const struct rf_panel_row *t);
+void RF_K(rf_skip_row)(const struct rf_skip_row *t);
 void RF_K(rf_winograd_input_2)(const struct rf_winograd_input *t);
 void RF_K(rf_winograd_input_4)(const struct rf_winograd_input *t);
 void RF_K(rf_winograd_output_2)(const struct rf_winograd_output *t);
