@@ -202,7 +202,13 @@ static enum rf_status decode_split(struct rf_decoder *d, const char *body, size_
     }
     d->tail = body + json_len;
     d->tail_len = len - (size_t)json_len;
-    return rf_decode_json(d, body, (size_t)json_len);
+    const enum rf_status rc = rf_decode_json(d, body, (size_t)json_len);
+    if (rc != RF_OK || d->tail_len == 0)
+        return rc;
+    return rf_fail(d->err, RF_INVALID,
+                   "unexpected additional input data for model '%s': %zu bytes are left behind the "
+                   "last binary tensor",
+                   d->io->name, d->tail_len);
 }
 
 static enum rf_status decode_body(struct rf_decoder *d, enum rf_body form, const void *body,

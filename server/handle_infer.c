@@ -29,11 +29,11 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
 }
 
 /* The header that splits JSON from binary tensors; a body that is all JSON may carry it, too (the
- * C++ client always sends it). False after a reply. */
+ * C++ client always sends it). The first protocol does not know it. False after a reply. */
 static bool read_json_length(struct srv_request *r)
 {
     const char *header = srv_request_header(r, SRV_JSON_LENGTH);
-    if (!header)
+    if (!header || r->job.decode.takes == RF_TAKES_INSTANCES)
         return true;
     r->job.decode.has_json_len = true;
     if (srv_parse_uint(header, &r->job.decode.json_len))

@@ -252,6 +252,18 @@ START_TEST(bad_bodies)
 }
 END_TEST
 
+/* Forms other than the protocol's have no use for what follows. */
+START_TEST(bytes_behind_an_array)
+{
+    struct rf_decode_options o = any_json;
+    struct rf_infer_request r;
+    o.has_json_len = true;
+    o.json_len = strlen("[1,2,3,4,5,6]");
+    assert_fails(RF_INVALID, "unexpected additional input data for model 'm': 2 bytes are left",
+                 rf_infer_decode(&r, RF_BODY_JSON, &m, &o, "[1,2,3,4,5,6]ab", 15, &err));
+}
+END_TEST
+
 START_TEST(bytes_need_the_header)
 {
     const char json[] = INPUTS(BINARY_X("24"));
@@ -388,6 +400,7 @@ int main(void)
     tcase_add_test(t, empty_batch);
     tcase_add_test(t, raw_request);
     tcase_add_loop_test(t, bad_bodies, 0, sizeof bad / sizeof *bad);
+    tcase_add_test(t, bytes_behind_an_array);
     tcase_add_test(t, bytes_need_the_header);
     tcase_add_test(t, beyond_the_input);
     tcase_add_test(t, replies);
