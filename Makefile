@@ -15,7 +15,7 @@ empty    :=
 
 # ---- set-up -------------------------------------------------------------------------------------
 # What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
-PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
+PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
@@ -91,7 +91,7 @@ all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/libre
 
 $(B)/rectifier: $(SERVER_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmicrohttpd $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmicrohttpd -lz $(LIBS)
 
 $(B)/libcore.a: $(CORE_OBJ)
 $(B)/libproto.a: $(PROTO_OBJ)
