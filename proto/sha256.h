@@ -1,4 +1,5 @@
-/* SHA-256 (FIPS 180-4) of a model's files, by Nettle, which uses the processor's own instructions. */
+/* SHA-256 (FIPS 180-4) of a model's files, by Nettle, which uses the processor's own instructions.
+ */
 #ifndef RF_PROTO_SHA256_H
 #define RF_PROTO_SHA256_H
 
