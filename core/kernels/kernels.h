@@ -81,8 +81,9 @@ struct rf_window_row {
     size_t n_taps;
     size_t pixels, channels;
     float scale;          /* of sums */
-    const float *weights; /* depthwise only, else NULL */
+    const float *weights; /* of convolutions only, else NULL */
     size_t weights_pitch;
+    size_t group_in, group_out; /* grouped only */
 };
 
 typedef void rf_window_fn(const struct rf_window_row *r);
@@ -166,6 +167,10 @@ struct rf_kernels {
     rf_window_fn *window_sum;       /* their sum, times scale */
     rf_window_fn *window_depthwise; /* the sum of x * weights[t * weights_pitch + c], a chain of
                                        fused additions from +0 */
+    /* The same where output channel c sees the group_in channels from c / group_out * group_in on,
+     * each with a row of weights: weights[(t * group_in + i) * weights_pitch + c]. group_out
+     * divides the floats of a vector and is not less than group_in. */
+    rf_window_fn *window_grouped;
     size_t panel_rows, panel_width;
     void (*panel)(const struct rf_panel_tile *t);
     void (*panel_row)(const struct rf_panel_row *t);

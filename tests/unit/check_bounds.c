@@ -207,6 +207,41 @@ START_TEST(windows_stay_within_operands)
 }
 END_TEST
 
+static void groups(const struct rf_kernels *k, struct test_fences *f, enum test_side side,
+                   int round)
+{
+    const size_t vector = k->panel_width / 2, wish = (size_t)1 << any(0, 4);
+    const size_t out = wish < vector ? wish : vector, in = any(1, out);
+    const size_t channels = out * (1 + (size_t)round % 20), inputs = channels / out * in;
+    const size_t pixels = any(1, 10), n = any(1, 9), pitch = channels + any(0, 3);
+
+    test_fences_begin(f, side, "%s groups of %zu and %zu, %zu pixels of %zu channels", k->isa, in,
+                      out, pixels, channels);
+    ptrdiff_t *const tap = test_fenced(f, n * sizeof(*tap));
+
+    for (size_t t = 0; t < n; t++)
+        tap[t] = (ptrdiff_t)(t * pitch);
+    k->window_grouped(&(struct rf_window_row){
+        .y = test_fenced(f, extent(pixels, pitch, channels) * sizeof(float)),
+        .y_pitch = pitch,
+        .x = floats(f, extent(pixels, pitch, extent(n, pitch, inputs))),
+        .x_step = pitch,
+        .tap = tap,
+        .n_taps = n,
+        .pixels = pixels,
+        .channels = channels,
+        .weights = floats(f, extent(n * in, pitch, channels)),
+        .weights_pitch = pitch,
+        .group_in = in,
+        .group_out = out});
+}
+
+START_TEST(groups_stay_within_operands)
+{
+    each(_i, 1000, groups);
+}
+END_TEST
+
 static void winograd(const struct rf_kernels *k, struct test_fences *f, enum test_side side,
                      int round)
 {
@@ -255,6 +290,7 @@ int main(void)
     add(s, "softmax", softmax_stays_within_operands, RF_N_ISA);
     add(s, "masks", masks_stay_within_operands, RF_N_ISA);
     add(s, "windows", windows_stay_within_operands, RF_N_ISA);
+    add(s, "groups", groups_stay_within_operands, RF_N_ISA);
     add(s, "winograd", winograd_stays_within_operands, RF_N_ISA);
     srunner_run_all(r, CK_NORMAL);
     const int failed = srunner_ntests_failed(r);

@@ -46,7 +46,7 @@ END_TEST
 #define FLOATS 4000
 
 struct windows {
-    float values[FLOATS], weights[MAX_TAPS * (MAX_CHANNELS + 2)];
+    float values[FLOATS], weights[2 * RF_GROUP * (MAX_CHANNELS + 2)];
     ptrdiff_t tap[MAX_TAPS];
     float y[3][MAX_PIXELS * (MAX_CHANNELS + 3) + 2 * GUARDS]; /* largest, sum, depthwise */
 };
@@ -126,6 +126,73 @@ START_TEST(windows_match_reference)
             for (size_t i = 0; i < FLOATS; i++)
                 t.values[i] = random_bits() % 50 ? random_in(-3, 3) : NAN;
             check_windows(k, &t, r);
+        }
+    }
+}
+END_TEST
+
+/* Groups of n_out outputs of n_in inputs each. */
+static void check_groups(const struct rf_kernels *k, struct windows *t, struct rf_window_row r)
+{
+    float *const y = t->y[0];
+    const size_t n = sizeof(t->y[0]) / sizeof(*y);
+
+    fill_guards(y, n);
+    r.y = y + GUARDS;
+    r.weights = t->weights;
+    k->window_grouped(&r);
+    for (size_t at = 0; at < n; at++) {
+        const size_t i = (at - GUARDS) / r.y_pitch, c = (at - GUARDS) % r.y_pitch;
+        double sum = 0, magnitude = 0;
+
+        if (at < GUARDS || i >= r.pixels || c >= r.channels) {
+            EXPECT(is_guard(y + at), "%s writes out of bounds", k->isa);
+            continue;
+        }
+        for (size_t tap = 0; tap < r.n_taps; tap++) {
+            for (size_t j = 0; j < r.group_in; j++) {
+                const size_t from = c / r.group_out * r.group_in + j;
+                const double product =
+                    (double)r.x[i * r.x_step + (size_t)r.tap[tap] + from] *
+                    (double)r.weights[(tap * r.group_in + j) * r.weights_pitch + c];
+
+                sum += product;
+                magnitude += fabs(product);
+            }
+        }
+        EXPECT(is_near((double)y[at], sum, magnitude), "%s groups of %zu and %zu: %a, want %a",
+               k->isa, r.group_in, r.group_out, (double)y[at], sum);
+    }
+}
+
+START_TEST(groups_match_reference)
+{
+    const struct rf_kernels *const k = table_of(_i);
+    static struct windows t;
+
+    for (size_t i = 0; i < sizeof(t.weights) / sizeof(*t.weights); i++)
+        t.weights[i] = random_in(-2, 2);
+    for (size_t i = 0; i < FLOATS; i++)
+        t.values[i] = random_in(-3, 3);
+    for (size_t i = 0; i < MAX_TAPS; i++)
+        t.tap[i] = random_bits() % 1000;
+    for (size_t out = 1; k && out <= k->panel_width / 2; out *= 2) {
+        for (size_t in = 1; in <= out; in++) {
+            for (size_t channels = out; channels <= MAX_CHANNELS; channels += out) {
+                const struct rf_window_row r = {.y_pitch = channels + random_bits() % 3,
+                                                .x = t.values + random_bits() % 9,
+                                                .x_step = random_bits() % 150,
+                                                .tap = t.tap,
+                                                .n_taps =
+                                                    1 + random_bits() % ((MAX_TAPS + in - 1) / in),
+                                                .pixels = 1 + random_bits() % MAX_PIXELS,
+                                                .channels = channels,
+                                                .weights_pitch = channels + random_bits() % 3,
+                                                .group_in = in,
+                                                .group_out = out};
+
+                check_groups(k, &t, r);
+            }
         }
     }
 }
@@ -219,6 +286,7 @@ int main(void)
 
     add(s, "masks", mask_counts_match_recount, RF_N_ISA);
     add(s, "windows", windows_match_reference, RF_N_ISA);
+    add(s, "groups", groups_match_reference, RF_N_ISA);
     add(s, "softmax", softmax_matches_reference, RF_N_ISA);
     if (srunner_fork_status(r) == CK_FORK)
         add(s, "dispatch", environment_caps_the_choice, RF_N_ISA + 1);

@@ -32,6 +32,7 @@ const struct rf_kernels RF_K(rf_kernels) = {
     .window_max = RF_K(rf_window_max),
     .window_sum = RF_K(rf_window_sum),
     .window_depthwise = RF_K(rf_window_depthwise),
+    .window_grouped = RF_K(rf_window_grouped),
     .panel_rows = RF_PANEL_ROWS,
     .panel_width = RF_PANEL_WIDTH,
     .panel = RF_K(rf_panel),

@@ -1,7 +1,9 @@
 /*
- * Conv on channels-last pixels where every channel is its own group: no product, but a sum over the
- * window, channel by channel. Blocks of positions and channels are finished while they are hot.
+ * Conv on channels-last pixels where a vector of outputs holds whole groups, every channel its own
+ * one (depthwise) at best: no product, but sums over the window, vector by vector. Blocks of
+ * positions and channels are finished while they are hot.
  */
+#include "core/gemm.h"
 #include "core/ops/conv.h"
 #include "core/view.h"
 
@@ -10,7 +12,7 @@
 
 struct state {
     struct rf_conv_state common; /* first */
-    float *weights;              /* [taps][channels]; NULL: they arrive with the request */
+    float *weights;              /* [taps][in / groups][out]; NULL: with the request */
 };
 
 /* The convolution at one size of its input. */
@@ -21,6 +23,7 @@ struct layer {
     ptrdiff_t *tap;
     const float *weights;
     size_t n_taps;
+    size_t n_in, n_out; /* channels of one group */
 };
 
 static size_t taps_of(const struct rf_shape *weight)
@@ -30,6 +33,11 @@ static size_t taps_of(const struct rf_shape *weight)
     for (int d = 2; d < weight->rank; d++)
         n *= (size_t)weight->dim[d];
     return n;
+}
+
+static bool is_depthwise(const struct rf_shape *weight, int64_t groups)
+{
+    return groups > 1 && groups == weight->dim[0] && weight->dim[1] == 1;
 }
 
 static enum rf_status infer(const void *state, struct rf_infer *x)
@@ -49,23 +57,24 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     x->max_parts = (size_t)rf_numel(out) / channels / BLOCK + 1;
     x->scratch = n_taps * sizeof(ptrdiff_t);
     if (!s->weights)
-        x->scratch += n_taps * channels * sizeof(float);
-    x->algorithm = "depthwise";
+        x->scratch += (size_t)rf_numel(weight) * sizeof(float);
+    x->algorithm = is_depthwise(weight, s->common.conv.groups) ? "depthwise" : "grouped";
     return rf_epilogue_infer(&s->common.epilogue, x);
 }
 
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
-/* [channels][1][taps...] -> [taps...][channels] */
+/* [out][in][taps...] -> [taps...][in][out] */
 static void transpose(const struct rf_tensor *weight, float *to)
 {
     const struct rf_view from = rf_view_of(weight);
     struct rf_view v = from;
-    int64_t step = from.dim[0];
+    int64_t step = from.dim[0] * from.dim[1];
 
     v.data = (char *)to;
     v.step[0] = 1;
+    v.step[1] = from.dim[0];
     for (int d = from.rank - 1; d >= 2; d--) {
         v.step[d] = step;
         step *= from.dim[d];
@@ -102,6 +111,8 @@ static void look(const struct rf_exec *x, struct layer *l)
     l->in = rf_tensor_pixels(x->in[0]);
     l->out = rf_tensor_pixels(x->out[0]);
     l->n_taps = taps_of(weight);
+    l->n_in = (size_t)weight->dim[1];
+    l->n_out = (size_t)(weight->dim[0] / s->common.conv.groups);
     l->tap = x->scratch;
     rf_window_offsets(w, &l->in, l->tap);
     l->epilogue = s->common.epilogue;
@@ -126,15 +137,18 @@ static void run_block(const struct layer *l, const struct rf_exec *x, int part, 
                               .n_taps = l->n_taps,
                               .channels = c1 - c0,
                               .weights = l->weights + c0,
-                              .weights_pitch = out->c};
+                              .weights_pitch = out->c,
+                              .group_in = l->n_in,
+                              .group_out = l->n_out};
+    const bool depthwise = l->n_in == 1 && l->n_out == 1;
 
     for (size_t at = first; at < last; at += r.pixels) {
         const size_t n = at / out->w / out->h, oy = at / out->w % out->h, ox = at % out->w;
 
         r.pixels = out->w - ox < last - at ? out->w - ox : last - at;
-        r.x = rf_window_pixel(&l->window, &l->in, n, oy, ox, 0, 0) + c0;
+        r.x = rf_window_pixel(&l->window, &l->in, n, oy, ox, 0, 0) + c0 / l->n_out * l->n_in;
         r.y = out->data + n * out->image + oy * out->row + ox * out->pitch + c0;
-        x->k->window_depthwise(&r);
+        (depthwise ? x->k->window_depthwise : x->k->window_grouped)(&r);
     }
     rf_epilogue_run(&l->epilogue, x, part, first, last - first, NULL, 0, c0, c1);
 }
@@ -157,13 +171,25 @@ static void run(const struct rf_exec *x, int part, int n_parts)
 /* ---- the row -----------------------------------------------------------------------------------
  */
 
+/* From half a vector on, a panel's columns are used as well. */
+static bool are_narrow(size_t n_in, size_t n_out)
+{
+    const size_t vector = rf_kernels_best()->panel_width / 2;
+
+    return rf_gemm_backend() == &rf_gemm_panel && n_in <= n_out && n_out <= vector / 2 &&
+           vector % n_out == 0;
+}
+
 static bool fits(const struct rf_graph *g, const struct rf_node *node)
 {
     const struct rf_shape *const weight = &g->values[node->in[1]].shape;
     const struct rf_attr *const group = rf_node_attr(node, "group");
+    const int64_t groups = group ? group->as.i : 1;
 
-    return rf_conv_fits_image(g, node) && group && group->as.i > 1 &&
-           group->as.i == weight->dim[0] && weight->dim[1] == 1;
+    if (!rf_conv_fits_image(g, node) || groups < 2 || weight->dim[0] % groups)
+        return false;
+    return is_depthwise(weight, groups) ||
+           are_narrow((size_t)weight->dim[1], (size_t)(weight->dim[0] / groups));
 }
 
 static enum rf_status prepare(struct rf_prepare *p, void *state)
@@ -177,7 +203,7 @@ static enum rf_status prepare(struct rf_prepare *p, void *state)
 
 extern const struct rf_op rf_op_ConvPanel;
 
-RF_OP(ConvDepthwise) = {
+RF_OP(ConvGrouped) = {
     RF_CONV_ROW,        .since = RF_NO_OPSET, .fits = fits, .otherwise = &rf_op_ConvPanel,
     .prepare = prepare, .infer = infer,       .pack = pack, .run = run,
 };
