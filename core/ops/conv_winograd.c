@@ -187,14 +187,14 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-extern const struct rf_op rf_op_ConvPanel;
+extern const struct rf_op rf_op_ConvGrouped;
 
 RF_OP(Conv) = {
     RF_CONV_ROW,
     .since = 1,
     .const_in = 1u << 1 | 1u << 2,
     .fits = fits,
-    .otherwise = &rf_op_ConvPanel,
+    .otherwise = &rf_op_ConvGrouped,
     .prepare = prepare,
     .infer = infer,
     .pack = pack,
