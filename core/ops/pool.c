@@ -220,7 +220,8 @@ static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
 extern const struct rf_op rf_op_MaxPoolPlain, rf_op_AveragePoolPlain, rf_op_GlobalMaxPoolPlain,
     rf_op_GlobalAveragePoolPlain;
 
-#define POOL .min_in = 1, .max_in = 1, .min_out = 1, .layouts = RF_ACCEPTS_NHWC
+#define POOL                                                                                       \
+    .min_in = 1, .max_in = 1, .min_out = 1, .flags = RF_OP_IMAGEWISE, .layouts = RF_ACCEPTS_NHWC
 #define WINDOW                                                                                     \
     POOL, .fits = fits_image, .state_bytes = sizeof(struct rf_pooling), .infer = infer_window,     \
           .run = run_window
