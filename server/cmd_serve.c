@@ -17,6 +17,7 @@
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 /* Descriptors beside the connections': files, epoll, lingering sockets, the C library. */
 #define SPARE_FDS 128
@@ -155,6 +156,7 @@ static void *watch(void *arg)
         return NULL;
     srv_log(SRV_ERROR, signal > 0 ? "second signal: exiting with requests unanswered"
                                   : "exit timeout: exiting with requests unanswered");
+    srv_sink_flush();
     _exit(SRV_EXIT_FAILURE);
 }
 
@@ -256,6 +258,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    srv_sink_start(); /* with the signals blocked */
 }
 
 int srv_cmd_serve(const struct srv_config *config)
@@ -283,5 +286,6 @@ int srv_cmd_serve(const struct srv_config *config)
     atomic_store(&stopped, true);
     if (!rc)
         srv_log(SRV_INFO, "stopped");
+    srv_sink_flush();
     return rc ? SRV_EXIT_FAILURE : SRV_EXIT_OK;
 }

@@ -18,6 +18,7 @@
 #include "server/log.h"
 #include "server/queue.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 /* A refused body up to this size is read and dropped, so that the client sees the reply and may go
  * on with the connection; behind a longer one the connection is closed. */
@@ -457,6 +458,7 @@ static void on_panic(void *arg, const char *file, unsigned line, const char *rea
     (void)arg;
     srv_log(SRV_ERROR, "libmicrohttpd gave up: %s (%s:%u)", reason ? reason : "no reason", file,
             line);
+    srv_sink_flush();
     abort();
 }
 

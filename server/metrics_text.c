@@ -7,6 +7,7 @@
 #include "server/listen.h"
 #include "server/process.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 static void head(struct rf_buf *b, const char *family, const char *type, const char *help)
 {
@@ -133,6 +134,8 @@ static void http(struct rf_buf *b, const struct srv_server *server)
     gauge(b, "rectifier_http_connections_rejected_total", "counter",
           "Connections answered 503 because there were too many.",
           (double)srv_read(&server->metrics.connections_rejected));
+    gauge(b, "rectifier_log_lines_dropped_total", "counter",
+          "Log lines lost because stderr did not take them.", (double)srv_sink_dropped());
 }
 
 /* ---- models ---- */
