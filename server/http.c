@@ -24,6 +24,10 @@
  * on with the connection; behind a longer one the connection is closed. */
 #define MAX_DISCARD (256 * 1024)
 #define HEADER_TIMEOUT (10 * SRV_SECOND)
+/* A body may take this long and a second more for each KiB that has come, within the request's
+ * time. */
+#define BODY_TIMEOUT (10 * SRV_SECOND)
+#define BODY_BYTES_PER_SECOND 1024
 /* A reply may take this long and a second more for each 16 KiB. */
 #define REPLY_TIMEOUT (60 * SRV_SECOND)
 #define REPLY_BYTES_PER_SECOND 16384
@@ -213,9 +217,17 @@ static void check_route(struct srv_request *r)
     }
 }
 
+/* Moves with what has come. */
+static uint64_t body_deadline(const struct srv_request *r)
+{
+    const uint64_t come = r->body_len + r->discarded;
+    const uint64_t patience = BODY_TIMEOUT + come / BODY_BYTES_PER_SECOND * SRV_SECOND;
+    const uint64_t most = r->server->config->request_timeout;
+    return r->start_ns + (patience < most ? patience : most);
+}
+
 static enum MHD_Result begin(struct srv_request *r, const char *method, const char *version)
 {
-    const struct srv_config *config = r->server->config;
     end_reading(r);
     snprintf(r->method, sizeof r->method, "%s", method);
     MHD_get_connection_values_n(r->transport, MHD_HEADER_KIND, collect_header, r);
@@ -223,7 +235,7 @@ static enum MHD_Result begin(struct srv_request *r, const char *method, const ch
     if (r->n_headers > SRV_MAX_HEADERS)
         r->n_headers = SRV_MAX_HEADERS;
     srv_request_identify(r);
-    if (!srv_conn_enter(r->conn, SRV_CONN_BODY, r->start_ns + config->request_timeout))
+    if (!srv_conn_enter(r->conn, SRV_CONN_BODY, body_deadline(r)))
         return MHD_NO;
     if (r->guard.status) {
         srv_reply_error(r, r->guard.status, "%s", r->guard.message);
@@ -250,11 +262,14 @@ static enum MHD_Result more_body(struct srv_request *r, const char *bytes, size_
     *n = 0;
     if (r->stage == SRV_STAGE_DISCARD) {
         r->discarded += size;
+        atomic_store(&r->conn->deadline, body_deadline(r));
         return r->discarded > MAX_DISCARD ? MHD_NO : MHD_YES;
     }
     const enum srv_take took = srv_request_take(r, bytes, size);
-    if (took == SRV_TAKE_OK)
+    if (took == SRV_TAKE_OK) {
+        atomic_store(&r->conn->deadline, body_deadline(r));
         return MHD_YES;
+    }
     /* Only chunked bodies get here: their length shows on the way, when the library lets no one
      * reply any more. So this answers past it and drops the connection. */
     char text[96] = "the body comes in too many small pieces";

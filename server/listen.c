@@ -32,6 +32,7 @@ struct srv_listener {
     struct srv_server *server;
     int fd, wake; /* fd: the port, -1 once closed */
     uint16_t port;
+    bool starved; /* of descriptors or memory, when it last accepted */
     char address[SRV_ADDRESS_TEXT];
     pthread_t thread;
     bool has_thread;
@@ -223,13 +224,16 @@ static bool accept_some(struct srv_listener *l)
         struct sockaddr *address = (struct sockaddr *)&storage;
         const int fd = accept4(l->fd, address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
+            l->starved = false;
             take_connection(l, fd, address, len);
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return true;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            srv_log(SRV_WARN, "accept: %s; waiting", strerror(errno));
+            if (!l->starved)
+                srv_log(SRV_WARN, "accept: %s; waiting", strerror(errno));
+            l->starved = true;
             srv_sleep(SWEEP_MS * SRV_MS);
             return true;
         }
