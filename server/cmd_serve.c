@@ -125,7 +125,9 @@ static void log_start(const struct srv_server *s)
                               s->models.list[i]->name);
     srv_line_begin(&line, SRV_INFO, "serving");
     srv_line_text(&line, "version", RF_VERSION);
-    srv_line_text(&line, "address", srv_listener_address(s->listener));
+    srv_line_text(&line, "address", srv_listener_address(s->listener, SRV_PORT_MAIN));
+    if (s->config->admin_port)
+        srv_line_text(&line, "admin_address", srv_listener_address(s->listener, SRV_PORT_ADMIN));
     srv_line_text(&line, "models", models);
     srv_line_text(&line, "isa", rf_engine_isa());
     srv_line_text(&line, "gemm", rf_engine_gemm());
@@ -223,7 +225,7 @@ static bool log_as_json(const struct srv_config *config)
 /* For someone at a terminal: something to paste. */
 static void print_hint(const struct srv_server *s)
 {
-    const char *at = srv_listener_address(s->listener);
+    const char *at = srv_listener_address(s->listener, SRV_PORT_MAIN);
     if (!isatty(STDOUT_FILENO))
         return;
     if (s->config->args.n == 0 && s->config->models.n == 0)

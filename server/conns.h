@@ -26,6 +26,7 @@ enum srv_conn_state {
 
 struct srv_conn {
     int fd;
+    bool is_admin; /* came by the admin port */
     atomic_int state;
     atomic_uint_fast64_t deadline; /* of the state; srv_now(). That of BODY moves as bytes come */
     atomic_bool linger;            /* its peer may still be sending when it is closed */

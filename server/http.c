@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "server/clock.h"
+#include "server/listen.h"
 #include "server/log.h"
 #include "server/queue.h"
 #include "server/server.h"
@@ -78,6 +79,17 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         srv_log(SRV_WARN, "a reply's header %s could not be set", name);
 }
 
+/* For scripts of pages that came from `origin`; none, unless it is set. */
+static void add_cors(struct MHD_Response *response, const char *origin)
+{
+    if (!*origin)
+        return;
+    add_header(response, "Access-Control-Allow-Origin", origin);
+    add_header(response, "Access-Control-Expose-Headers", "*");
+    if (strcmp(origin, "*") != 0)
+        add_header(response, "Vary", "Origin");
+}
+
 static struct MHD_Response *make_response(struct srv_request *r)
 {
     size_t len = 0;
@@ -95,6 +107,7 @@ static struct MHD_Response *make_response(struct srv_request *r)
         add_header(response, "traceparent", r->traceparent);
     for (size_t i = 0; i < r->reply.n_headers; i++)
         add_header(response, r->reply.headers[i].name, r->reply.headers[i].value);
+    add_cors(response, r->server->config->cors_origin);
     if (reply_closes(r))
         add_header(response, "Connection", "close");
     return response;
@@ -185,21 +198,24 @@ static void run_guard(struct srv_request *r, const char *method, const char *ver
              "header lines must have a name, hold no NUL and end with CR LF");
 }
 
-/* Unknown paths, methods and query keys, refused before the body is read. */
-static void check_route(struct srv_request *r)
+static void answer_preflight(struct srv_request *r)
 {
-    srv_route_find(&r->match, r->guard.path, r->guard.method);
+    r->reply.status = 204;
+    srv_reply_header(r, "Access-Control-Allow-Methods", srv_route_allow(r->match.id));
+    srv_reply_header(r, "Access-Control-Allow-Headers", "*");
+    srv_reply_header(r, "Access-Control-Max-Age", "600");
+}
+
+/* What a browser asks before a page of another origin may send its request. */
+static bool is_preflight(const struct srv_request *r)
+{
+    return *r->server->config->cors_origin && strcmp(r->method, "OPTIONS") == 0 &&
+           srv_request_header(r, "Access-Control-Request-Method");
+}
+
+static void check_query(struct srv_request *r)
+{
     const struct srv_route *route = &srv_routes[r->match.id];
-    if (r->match.id == SRV_ROUTE_OTHER) {
-        srv_reply_error(r, 404, "no such path: %.100s", r->guard.path);
-        return;
-    }
-    if (!r->match.method_allowed) {
-        srv_reply_error(r, 405, "%.100s does not take %s; it takes %s", r->guard.path, r->method,
-                        srv_route_allow(r->match.id));
-        srv_reply_header(r, "Allow", srv_route_allow(r->match.id));
-        return;
-    }
     char key[64], value[64];
     const char *at = r->guard.query;
     while (strcmp(route->query, "*") != 0 &&
@@ -214,6 +230,30 @@ static void check_route(struct srv_request *r)
         else
             srv_reply_error(r, 400, "unknown query key '%s'", key);
         return;
+    }
+}
+
+/* Wrong hosts, unknown paths, methods and query keys, refused before the body is read. */
+static void check_route(struct srv_request *r)
+{
+    const struct srv_config *config = r->server->config;
+    const char *host = srv_request_header(r, "Host");
+    srv_route_find(&r->match, r->guard.path, r->guard.method);
+    if (host && *config->allowed_hosts && !srv_host_is_allowed(host, config->allowed_hosts)) {
+        srv_reply_error(r, 421, "'%.100s' is none of the hosts allowed here", host);
+    } else if (r->match.id == SRV_ROUTE_OTHER) {
+        srv_reply_error(r, 404, "no such path: %.100s", r->guard.path);
+    } else if (config->admin_port && !r->conn->is_admin &&
+               (srv_routes[r->match.id].methods & SRV_ADMIN)) {
+        srv_reply_error(r, 404, "%.100s is on the admin port", r->guard.path);
+    } else if (is_preflight(r)) {
+        answer_preflight(r);
+    } else if (!r->match.method_allowed) {
+        srv_reply_error(r, 405, "%.100s does not take %s; it takes %s", r->guard.path, r->method,
+                        srv_route_allow(r->match.id));
+        srv_reply_header(r, "Allow", srv_route_allow(r->match.id));
+    } else {
+        check_query(r);
     }
 }
 
@@ -419,7 +459,11 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *context = srv_conns_add(conns, info->connect_fd, srv_now() + HEADER_TIMEOUT);
+        struct srv_conn *conn = srv_conns_add(conns, info->connect_fd, srv_now() + HEADER_TIMEOUT);
+        if (conn)
+            conn->is_admin =
+                srv_listener_port_of(http->server->listener, conn->fd) == SRV_PORT_ADMIN;
+        *context = conn;
         atomic_fetch_add(&conns->started, 1);
         return;
     }
