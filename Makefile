@@ -17,6 +17,8 @@ empty    :=
 # What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
 PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
+# Tests that want them say that they are skipped where they are missing.
+PEER_PACKAGES := haproxy nginx-light prometheus
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
@@ -276,10 +278,12 @@ deps:
 # One after the other, whatever -j says: two apt-gets would meet at the same lock.
 test-deps: | deps
 	$(Q)deploy/packages.sh $(TEST_PACKAGES)
+peer-deps: | test-deps
+	$(Q)deploy/packages.sh $(PEER_PACKAGES)
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps peer-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

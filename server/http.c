@@ -167,15 +167,18 @@ static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const 
 }
 
 /*
- * Whether the header section is what it seems. The library cuts a value at a NUL, takes LF alone
- * for a line's end, and ends the section at a header without a name, so that the headers behind it
- * become the next request. Values are read in place: of each CR LF two zero bytes are left behind a
- * value, and the last value must end right before the blank line.
+ * Whether request line and header section are what they seem. The library cuts a method, path or
+ * value at a NUL, takes LF alone for a line's end, and ends the section at a header without a name,
+ * so that the headers behind it become the next request. All are read in place: of the request
+ * line's spaces one zero byte each is left, of each CR LF two behind a value, and the last value
+ * must end right before the blank line.
  */
 static bool lines_are_sound(const struct srv_request *r, const char *method, const char *version)
 {
     if (!values_in_place || r->n_headers > SRV_MAX_HEADERS)
         return true;
+    if (method + strlen(method) + 1 + strlen(r->uri) + 1 != version)
+        return false;
     const char *end_of_last = version + strlen(version);
     for (size_t i = 0; i < r->n_headers; i++) {
         end_of_last = r->headers[i].value + r->headers[i].value_len;
@@ -196,7 +199,7 @@ static void run_guard(struct srv_request *r, const char *method, const char *ver
     r->guard.status = 400;
     r->guard.close = true;
     snprintf(r->guard.message, sizeof r->guard.message,
-             "header lines must have a name, hold no NUL and end with CR LF");
+             "lines must end with CR LF and hold no NUL, the first one two spaces, headers a name");
 }
 
 /* Moves with what has come. */
