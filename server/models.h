@@ -12,6 +12,7 @@
 #include "proto/load.h"
 #include "server/config.h"
 #include "server/metrics.h"
+#include "server/nodes.h"
 
 #define SRV_MAX_MODEL_NAME 128
 #define SRV_BUNDLED_NAME "digits"
@@ -25,6 +26,7 @@ struct srv_model {
     struct rf_io *io_inputs, *io_outputs;
     double load_time; /* of day, for the metrics */
     struct srv_model_metrics metrics;
+    struct srv_nodes nodes;
     pthread_mutex_t lock; /* the free sessions */
     struct rf_session **sessions;
     size_t n_sessions, n_free;

@@ -92,7 +92,8 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
         return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
     }
     const uint64_t start = srv_now();
-    rc = rf_session_run(session, in, request->n_inputs, out, model->io.n_outputs, true, &err);
+    rc = srv_nodes_run(&model->nodes, session, in, request->n_inputs, out, model->io.n_outputs,
+                       &err);
     if (!rc) {
         const uint64_t end = srv_now();
         rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &json_len,
