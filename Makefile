@@ -141,6 +141,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libco
 $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/e2e/%.so: tests/e2e/%.c
+	@echo "  LD    $@"; mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -174,7 +177,7 @@ bench-json: deps ## JSON of an image's size beside jansson
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
 	$(Q)$(B)/tests/bench/bench_json
 
-tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN)
+tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/e2e/fail_malloc.so
 
 # What a target finds is written to build/fuzz/; mended, it goes into tests/fuzz/corpus/.
 SECONDS := 60

@@ -91,16 +91,32 @@ static void add_cors(struct MHD_Response *response, const char *origin)
         add_header(response, "Vary", "Origin");
 }
 
-static struct MHD_Response *make_response(struct srv_request *r)
+/* The reply's body; when there was no memory for it, one that needs none. */
+static struct MHD_Response *make_body(struct srv_request *r)
 {
+    static char none[] = "", no_memory[] = "{\"error\":\"no memory for the reply\"}";
     size_t len = 0;
+    if (r->reply.body.status != RF_OK) {
+        r->reply.status = 503;
+        r->reply.type = "application/json";
+        r->reply.n_headers = 0;
+        srv_reply_header(r, "Retry-After", "1");
+        return MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
+                                               MHD_RESPMEM_PERSISTENT);
+    }
     char *body = rf_buf_take(&r->reply.body, &len);
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        len, body ? body : (void *)"", body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!response) {
+        len, body ? body : none, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!response)
         free(body);
+    return response;
+}
+
+static struct MHD_Response *make_response(struct srv_request *r)
+{
+    struct MHD_Response *response = make_body(r);
+    if (!response)
         return NULL;
-    }
     if (r->reply.type)
         add_header(response, "Content-Type", r->reply.type);
     add_header(response, "X-Request-Id", r->id);
@@ -330,8 +346,10 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
     if (!conn)
         return NULL;
     struct srv_request *r = srv_request_new(http->server, uri ? uri : "");
-    if (!r)
+    if (!r) {
+        srv_conn_refuse(conn, 503, "no memory for a request now");
         return NULL;
+    }
     r->transport = connection;
     r->conn = conn;
     start_reading(r);
@@ -408,6 +426,8 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         if (conn)
             conn->is_admin =
                 srv_listener_port_of(http->server->listener, conn->fd) == SRV_PORT_ADMIN;
+        else
+            srv_send_error(info->connect_fd, 503, "no memory for a connection now");
         *context = conn;
         atomic_fetch_add(&conns->started, 1);
         return;
