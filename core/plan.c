@@ -249,8 +249,7 @@ static void make_steps(const struct rf_model *model, struct rf_plan *plan,
         const struct rf_layer *const layer = &model->layers[i];
         struct rf_step *const s = &plan->steps[layer->node];
         const struct rf_pixels p = rf_tensor_pixels(&plan->tensors[s->node->out[0]]);
-        const size_t bytes = rf_layer_run_bytes(layer, p.n * p.h * p.w, (size_t)s->n_parts) +
-                             rf_layer_scratch(layer->n_channels);
+        const size_t bytes = rf_layer_run_bytes(layer, p.n * p.h * p.w, (size_t)s->n_parts);
 
         if (p.c != layer->n_channels)
             continue; /* they follow the inputs' sizes in a way that settling did not see */

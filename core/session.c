@@ -197,12 +197,10 @@ static void run_counted(struct rf_session *s, const struct rf_step *step, struct
     const size_t positions = out.n * out.h * out.w, parts = (size_t)job->n_parts;
     struct rf_layer_run run;
 
-    rf_layer_run_begin(&run, layer, positions, parts, s->counting.data);
+    rf_layer_run_begin(&run, layer, positions, parts, s->model->kernels, s->counting.data);
     job->exec.layer = &run;
     run_parts(s, step, job);
-    rf_layer_count(layer, &run, parts, &out, s->model->kernels,
-                   (char *)s->counting.data + rf_layer_run_bytes(layer, positions, parts),
-                   s->counters.pending + layer->first);
+    rf_layer_count(layer, &run, parts, &out, s->model->kernels, &s->counters.pending);
     job->exec.layer = NULL;
 }
 
