@@ -8,7 +8,7 @@
 enum { IDLE, RUNNING, READING };
 
 /* Values a channel that make moving them to the totals cheap beside having counted them. */
-#define WORTH_MOVING 16
+#define WORTH_MOVING 64
 /* Values of which no channel's counts may have seen more. */
 #define MUST_MOVE (UINT64_C(1) << 31)
 
