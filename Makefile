@@ -15,11 +15,12 @@ empty    :=
 
 # ---- set-up -------------------------------------------------------------------------------------
 # What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
-PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
+PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
+BENCH_PACKAGES = python3 $(if $(shell command -v npm),,nodejs npm)
 
 # ---- compiler -----------------------------------------------------------------------------------
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
@@ -90,7 +91,7 @@ all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/libre
 
 $(B)/rectifier: $(SERVER_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmicrohttpd $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmicrohttpd -lz $(LIBS)
 
 $(B)/libcore.a: $(CORE_OBJ)
 $(B)/libproto.a: $(PROTO_OBJ)
@@ -138,6 +139,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libco
 $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -158,10 +162,15 @@ test: deps test-deps ## build and run every test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)python3 tests/run.py $(B)
 
-campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers
+campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers, 10^7 numbers
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
+	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --unit --filter check_numbers
+
+bench-json: deps ## JSON of an image's size beside jansson
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
+	$(Q)$(B)/tests/bench/bench_json
 
 tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN)
 
@@ -213,6 +222,7 @@ $(ORACLE_IS_THERE):
 
 zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(DEBIAN_PYTHON) tests/zoo/load.py $(B)
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
 
 conformance-deps: | deps
@@ -221,6 +231,25 @@ conformance-deps: | deps
 zoo-deps: | deps
 	$(Q)deploy/packages.sh $(ZOO_PACKAGES)
 .PHONY: conformance zoo conformance-deps zoo-deps
+
+# NETS=, BATCH=, THREADS= and SECONDS= choose: tests/bench/README.md.
+bench: deps bench-deps ## ours beside onnxruntime-node and, where installed, PyTorch (nine minutes)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/rectifier
+	$(Q)$(DEBIAN_PYTHON) tests/bench/run.py $(B) $(if $(NETS),--nets $(NETS)) $(if $(BATCH),--batch $(BATCH)) \
+	  $(if $(THREADS),--threads $(THREADS)) $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS))
+
+bench-table: ## write what make bench found into the pages
+	$(Q)cp build/bench/results.json tests/bench/results.json
+	$(Q)python3 tests/bench/table.py --write
+
+bench-kernels: deps ## how fast activations are, on every instruction set
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/kernels
+	$(Q)$(B)/tests/bench/kernels
+
+bench-deps: | deps
+	$(Q)deploy/packages.sh $(BENCH_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
+.PHONY: bench bench-kernels bench-table bench-deps
 
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .
@@ -239,7 +268,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installs what is missing of the packages named, where that is possible.
 deps:
@@ -250,7 +279,7 @@ test-deps: | deps
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests fuzz campaign lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/tensor.h"
 
 #define BLOCK_BYTES 65536
+#define HUGE_PAGE ((size_t)2 << 20)
 
 struct rf_arena_block {
     struct rf_arena_block *next;
@@ -21,12 +23,24 @@ static size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
+void *rf_block_alloc(size_t bytes)
+{
+    const size_t huge = bytes / HUGE_PAGE * HUGE_PAGE;
+    void *data;
+
+    if (posix_memalign(&data, huge ? HUGE_PAGE : RF_ALIGN, bytes))
+        return NULL;
+    if (huge)
+        madvise(data, huge, MADV_HUGEPAGE); /* a wish: without it the pages are small */
+    return data;
+}
+
 static struct rf_arena_block *block_new(size_t cap)
 {
     if (cap > SIZE_MAX / 2)
         return NULL;
     const size_t bytes = round_up(sizeof(struct rf_arena_block) + cap, RF_ALIGN);
-    struct rf_arena_block *const block = aligned_alloc(RF_ALIGN, bytes);
+    struct rf_arena_block *const block = rf_block_alloc(bytes);
 
     if (block)
         *block = (struct rf_arena_block){.cap = cap};

@@ -28,4 +28,8 @@ char *rf_arena_strdup(struct rf_arena *arena, const char *text);
 char *rf_arena_printf(struct rf_arena *arena, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* RF_ALIGN-ed memory, not zeroed, for free(). Large blocks lie on huge pages where the system has
+ * them to give: kernels walk through more memory than the processor knows small pages of. */
+void *rf_block_alloc(size_t bytes);
+
 #endif

@@ -75,7 +75,7 @@ static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
     bytes = (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
     free(m->data);
     m->bytes = 0;
-    m->data = aligned_alloc(RF_ALIGN, bytes);
+    m->data = rf_block_alloc(bytes);
     if (!m->data)
         return rf_fail_nomem(err, what, bytes);
     m->bytes = bytes;

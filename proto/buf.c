@@ -135,16 +135,14 @@ void rf_buf_json_string(struct rf_buf *b, const char *text)
 
 void rf_buf_json_float(struct rf_buf *b, float v)
 {
-    char *const to = rf_buf_reserve(b, RF_NUMBER_TEXT);
-    if (to)
-        b->len += rf_number_print_f32(to, v);
+    char text[RF_NUMBER_TEXT];
+    rf_buf_add(b, text, rf_number_print_f32(text, v));
 }
 
 void rf_buf_json_double(struct rf_buf *b, double v)
 {
-    char *const to = rf_buf_reserve(b, RF_NUMBER_TEXT);
-    if (to)
-        b->len += rf_number_print_f64(to, v);
+    char text[RF_NUMBER_TEXT];
+    rf_buf_add(b, text, rf_number_print_f64(text, v));
 }
 
 char *rf_buf_take(struct rf_buf *b, size_t *len)

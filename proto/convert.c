@@ -1,8 +1,6 @@
 #include "proto/convert.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proto/numbers.h"
@@ -132,9 +130,8 @@ struct rf_whole rf_load_whole(enum rf_dtype from, const void *src)
 
 size_t rf_whole_print(char *out, struct rf_whole v)
 {
-    const int n = v.negative ? snprintf(out, RF_NUMBER_TEXT, "%" PRId64, (int64_t)v.bits)
-                             : snprintf(out, RF_NUMBER_TEXT, "%" PRIu64, v.bits);
-    return (size_t)n;
+    *out = '-';
+    return v.negative + rf_number_print_u64(out + v.negative, v.negative ? -v.bits : v.bits);
 }
 
 /* ---- many ---- */

@@ -57,7 +57,7 @@ enum rf_status rf_decode_room(struct rf_decoder *d, size_t i, const struct rf_sh
     return RF_OK;
 }
 
-enum rf_status rf_decode_all_outputs(struct rf_decoder *d)
+enum rf_status rf_decode_all_outputs(struct rf_decoder *d, bool binary)
 {
     const size_t n = d->io->n_outputs;
     free(d->out->outputs);
@@ -66,7 +66,7 @@ enum rf_status rf_decode_all_outputs(struct rf_decoder *d)
     if (!d->out->outputs)
         return rf_fail_nomem(d->err, "the list of outputs", n * sizeof *d->out->outputs);
     for (size_t i = 0; i < n; i++)
-        d->out->outputs[i] = i;
+        d->out->outputs[i] = (struct rf_wanted){.index = i, .binary = binary};
     d->out->n_outputs = n;
     return RF_OK;
 }
@@ -77,12 +77,28 @@ static bool in_place(const struct rf_io *io, enum rf_dtype dtype, const void *da
     return dtype == io->dtype && dtype != RF_BOOL && (uintptr_t)data % rf_dtype_size(dtype) == 0;
 }
 
-static void read_in_place(struct rf_decoder *d, const struct rf_shape *shape, const void *data)
+static void read_in_place(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
+                          const void *data)
 {
-    d->out->inputs[0] = (struct rf_tensor){.data = (void *)data,
-                                           .dtype = d->io->inputs[0].dtype,
+    d->out->inputs[i] = (struct rf_tensor){.data = (void *)data,
+                                           .dtype = d->io->inputs[i].dtype,
                                            .layout = RF_ROWMAJOR,
                                            .shape = *shape};
+}
+
+enum rf_status rf_decode_elements(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
+                                  enum rf_dtype dtype, const void *bytes, const char *what)
+{
+    const struct rf_io *const io = &d->io->inputs[i];
+    void *data = NULL;
+    if (in_place(io, dtype, bytes)) {
+        read_in_place(d, i, shape, bytes);
+        return RF_OK;
+    }
+    const enum rf_status rc = rf_decode_room(d, i, shape, &data);
+    if (rc != RF_OK)
+        return rc;
+    return rf_convert(data, io->dtype, dtype, bytes, (size_t)rf_numel(shape), what, d->err);
 }
 
 /* The shape of `len` bytes: as declared, with as many rows as there are if their number is open. */
@@ -128,7 +144,6 @@ static enum rf_status decode_raw(struct rf_decoder *d, const void *body, size_t 
 {
     const struct rf_io *io;
     struct rf_shape shape;
-    void *data = NULL;
     enum rf_status rc = rf_decode_only_input(d, "a raw body", &io);
     if (rc != RF_OK)
         return rc;
@@ -137,16 +152,7 @@ static enum rf_status decode_raw(struct rf_decoder *d, const void *body, size_t 
     if (!rf_decode_takes(io, dtype))
         return rf_decode_wrong_type(d, io, rf_dtype_name(dtype));
     rc = raw_shape(d, io, dtype, len, &shape);
-    if (rc != RF_OK)
-        return rc;
-    if (in_place(io, dtype, body)) {
-        read_in_place(d, &shape, body);
-        return RF_OK;
-    }
-    rc = rf_decode_room(d, 0, &shape, &data);
-    if (rc != RF_OK)
-        return rc;
-    return rf_convert(data, io->dtype, dtype, body, (size_t)rf_numel(&shape), "raw body", d->err);
+    return rc == RF_OK ? rf_decode_elements(d, 0, &shape, dtype, body, "raw body") : rc;
 }
 
 static enum rf_status decode_npy(struct rf_decoder *d, const void *body, size_t len)
@@ -163,7 +169,7 @@ static enum rf_status decode_npy(struct rf_decoder *d, const void *body, size_t 
     if (!rf_converts(io->dtype, npy.dtype))
         return rf_decode_wrong_type(d, io, rf_dtype_name(npy.dtype));
     if (in_place(io, npy.dtype, npy.data) && (!npy.fortran || npy.shape.rank < 2)) {
-        read_in_place(d, &shape, npy.data);
+        read_in_place(d, 0, &shape, npy.data);
         return RF_OK;
     }
     rc = rf_decode_room(d, 0, &shape, &data);
@@ -180,6 +186,39 @@ static void count_rows(struct rf_decoder *d)
             return;
         }
     }
+}
+
+/* The protocol's body that binary tensors may follow. */
+static enum rf_status decode_split(struct rf_decoder *d, const char *body, size_t len)
+{
+    const uint64_t json_len = d->options->json_len;
+    if (json_len > len)
+        return rf_fail(d->err, RF_INVALID,
+                       "inference header size should be in range (0, %zu), got: %" PRIu64, len,
+                       json_len);
+    if (json_len == 0) {
+        const enum rf_status rc = decode_raw(d, body, len);
+        return rc == RF_OK ? rf_decode_all_outputs(d, true) : rc;
+    }
+    d->tail = body + json_len;
+    d->tail_len = len - (size_t)json_len;
+    const enum rf_status rc = rf_decode_json(d, body, (size_t)json_len);
+    if (rc != RF_OK || d->tail_len == 0)
+        return rc;
+    return rf_fail(d->err, RF_INVALID,
+                   "unexpected additional input data for model '%s': %zu bytes are left behind the "
+                   "last binary tensor",
+                   d->io->name, d->tail_len);
+}
+
+static enum rf_status decode_body(struct rf_decoder *d, enum rf_body form, const void *body,
+                                  size_t len)
+{
+    if (d->options->has_json_len)
+        return decode_split(d, body, len);
+    return form == RF_BODY_RAW   ? decode_raw(d, body, len)
+           : form == RF_BODY_NPY ? decode_npy(d, body, len)
+                                 : rf_decode_json(d, body, len);
 }
 
 static enum rf_status start(struct rf_decoder *d)
@@ -205,15 +244,12 @@ enum rf_status rf_infer_decode(struct rf_infer_request *out, enum rf_body form,
                            .err = err};
     *out = (struct rf_infer_request){.form = RF_FORM_OIP};
     enum rf_status rc = start(&d);
-    if (rc == RF_OK) {
-        rc = form == RF_BODY_RAW   ? decode_raw(&d, body, len)
-             : form == RF_BODY_NPY ? decode_npy(&d, body, len)
-                                   : rf_decode_json(&d, body, len);
-    }
+    if (rc == RF_OK)
+        rc = decode_body(&d, form, body, len);
     if (rc == RF_OK)
         count_rows(&d);
     if (rc == RF_OK && !out->outputs)
-        rc = rf_decode_all_outputs(&d);
+        rc = rf_decode_all_outputs(&d, false);
     if (rc != RF_OK) {
         rf_infer_request_release(out);
         rf_error_clean(err);

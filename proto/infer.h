@@ -1,6 +1,7 @@
 /*
  * One inference request and its reply, in every body form:
- *   JSON   an Open Inference Protocol object {"inputs": [...]}, {"instances": [...]}, a bare array
+ *   JSON   an Open Inference Protocol object {"inputs": [...]}, {"instances": [...]}, a bare array;
+ *          behind the protocol's object binary tensors may follow
  *   raw    little-endian elements of the model's one input
  *   npy    a NumPy file for the model's one input
  * Inputs come out in the model's dtypes; what a client sends may be of any dtype that rf_converts.
@@ -28,6 +29,13 @@ struct rf_model_io {
 
 enum rf_json_form { RF_FORM_OIP, RF_FORM_ARRAY, RF_FORM_INSTANCES };
 
+/* An output of the reply. `binary` and `classes` are for replies in the protocol's form. */
+struct rf_wanted {
+    size_t index;     /* among the model's outputs */
+    bool binary;      /* its elements follow the JSON as bytes */
+    uint64_t classes; /* > 0: the largest values of each row, at most so many, with their labels */
+};
+
 struct rf_infer_request {
     char *id;                 /* the request's "id", or NULL */
     enum rf_json_form form;   /* of a JSON body; RF_FORM_OIP for others. Instances are answered by
@@ -35,20 +43,27 @@ struct rf_infer_request {
     struct rf_tensor *inputs; /* one for each model input, in its order: dense, in its dtype */
     void **storage; /* what the inputs' data must be freed with, or NULL: it is the body's */
     size_t n_inputs;
-    int64_t rows;    /* dimension 0 of the first input that leaves it open, else 1 */
-    size_t *outputs; /* model outputs wanted, in the reply's order */
+    int64_t rows;              /* dimension 0 of the first input that leaves it open, else 1 */
+    struct rf_wanted *outputs; /* in the reply's order */
     size_t n_outputs;
+    uint64_t timeout_us; /* the client's patience with the queue; 0: not said */
+    uint64_t priority;   /* 1 goes first; 0: not said */
 };
+
+/* Any; the Open Inference Protocol's object; an object with "instances". */
+enum rf_takes { RF_TAKES_ANY, RF_TAKES_OIP, RF_TAKES_INSTANCES };
 
 struct rf_decode_options {
     enum rf_dtype raw_dtype; /* of a raw body's elements; RF_N_DTYPE: the input's */
     const char *what;        /* starts messages about JSON; NULL: "request body" */
-    bool oip_only;           /* /v2 routes: JSON must be the protocol's object */
+    enum rf_takes takes;     /* which forms of JSON */
+    bool has_json_len;       /* binary tensors may follow the JSON, which is */
+    uint64_t json_len;       /* so long; 0: there is none, only one raw tensor */
     size_t max_bytes;        /* that decoded inputs may take in all */
 };
 
-/* `body` must outlive the request (aligned raw and npy bodies of the input's dtype are read in
- * place). On failure there is nothing to release. */
+/* `body` must outlive the request (aligned elements of the input's dtype are read in place). On
+ * failure there is nothing to release. */
 enum rf_status rf_infer_decode(struct rf_infer_request *out, enum rf_body form,
                                const struct rf_model_io *io,
                                const struct rf_decode_options *options, const void *body,
@@ -58,10 +73,13 @@ void rf_infer_request_release(struct rf_infer_request *request);
 /*
  * Appends the reply's body. `outputs` are the model's outputs, all of them, dense. Raw and npy
  * carry the first output wanted. With labels and one row, "parameters" hold the label of the
- * largest value of output 0, and that value as "confidence". RF_LIMIT or RF_NOMEM from the buffer.
+ * largest value of output 0, and that value as "confidence". `*json_len` (may be NULL): the bytes
+ * of JSON in front of binary tensors, 0 when there are none. RF_LIMIT or RF_NOMEM from the buffer;
+ * RF_SHAPE when the outputs do not suit what is wanted.
  */
 enum rf_status rf_infer_encode(struct rf_buf *body, enum rf_body form, const struct rf_model_io *io,
                                const struct rf_infer_request *request,
-                               const struct rf_tensor *outputs, struct rf_error *err) RF_CHECKED;
+                               const struct rf_tensor *outputs, size_t *json_len,
+                               struct rf_error *err) RF_CHECKED;
 
 #endif

@@ -12,6 +12,8 @@ struct rf_decoder {
     const struct rf_decode_options *options;
     const char *what; /* the body, in messages */
     size_t bytes;     /* allocated for inputs so far */
+    const char *tail; /* binary tensors that no input has taken yet */
+    size_t tail_len;
     struct rf_error *err;
 };
 
@@ -41,10 +43,18 @@ enum rf_status rf_decode_match(struct rf_decoder *d, const char *what, const str
 enum rf_status rf_decode_room(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
                               void **data) RF_CHECKED;
 
+/* Gives input i its shape and its elements: at `bytes`, of `dtype`, at any alignment, as many as
+ * the shape says. `what` names them in messages. */
+enum rf_status rf_decode_elements(struct rf_decoder *d, size_t i, const struct rf_shape *shape,
+                                  enum rf_dtype dtype, const void *bytes,
+                                  const char *what) RF_CHECKED;
+
 /* All of the model's outputs are wanted. */
-enum rf_status rf_decode_all_outputs(struct rf_decoder *d) RF_CHECKED;
+enum rf_status rf_decode_all_outputs(struct rf_decoder *d, bool binary) RF_CHECKED;
 
 enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len) RF_CHECKED;
+/* "instances": [{"x": [...], "z": [...]}, ...]: each row by the names of the inputs. */
+enum rf_status rf_decode_named_rows(struct rf_decoder *d, const char *array) RF_CHECKED;
 enum rf_status rf_decode_oip(struct rf_decoder *d, const char *object) RF_CHECKED;
 
 #endif

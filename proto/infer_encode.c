@@ -1,65 +1,17 @@
 /*
  * Replies, in each body form.
  */
-#include <inttypes.h>
-#include <math.h>
+#include "proto/infer.h"
+
 #include <string.h>
 
-#include "proto/infer.h"
 #include "proto/npy.h"
+#include "proto/oip_reply.h"
 #include "proto/tensor_json.h"
 
-/* Label and confidence of a request's one row: the largest value of output 0. */
-static void write_label(struct rf_buf *b, const struct rf_model_io *io,
-                        const struct rf_infer_request *request, const struct rf_tensor *outputs)
+static size_t bytes_of(const struct rf_tensor *t)
 {
-    const struct rf_tensor *const t = &outputs[0];
-    const float *const v = t->data;
-    size_t best = 0;
-    bool wanted = false;
-    for (size_t i = 0; i < request->n_outputs; i++)
-        wanted |= request->outputs[i] == 0;
-    if (!wanted || !io->labels || request->rows != 1 || t->dtype != RF_F32 || t->shape.rank != 2 ||
-        t->shape.dim[0] != 1 || t->shape.dim[1] != (int64_t)io->n_labels || io->n_labels == 0)
-        return;
-    for (size_t i = 0; i < io->n_labels; i++) {
-        if (isnan(v[i]))
-            return; /* there is no largest value */
-        if (v[i] > v[best])
-            best = i;
-    }
-    rf_buf_text(b, ",\"parameters\":{\"label\":");
-    rf_buf_json_string(b, io->labels[best]);
-    rf_buf_text(b, ",\"confidence\":");
-    rf_buf_json_float(b, v[best]);
-    rf_buf_text(b, "}");
-}
-
-static void write_oip(struct rf_buf *b, const struct rf_model_io *io,
-                      const struct rf_infer_request *request, const struct rf_tensor *outputs)
-{
-    rf_buf_text(b, "{\"model_name\":");
-    rf_buf_json_string(b, io->name);
-    rf_buf_text(b, ",\"model_version\":");
-    rf_buf_json_string(b, io->version);
-    if (request->id) {
-        rf_buf_text(b, ",\"id\":");
-        rf_buf_json_string(b, request->id);
-    }
-    write_label(b, io, request, outputs);
-    rf_buf_text(b, ",\"outputs\":[");
-    for (size_t i = 0; i < request->n_outputs; i++) {
-        const struct rf_tensor *const t = &outputs[request->outputs[i]];
-        rf_buf_text(b, i ? ",{\"name\":" : "{\"name\":");
-        rf_buf_json_string(b, io->outputs[request->outputs[i]].name);
-        rf_buf_printf(b, ",\"datatype\":\"%s\",\"shape\":[", rf_dtype_name(t->dtype));
-        for (int d = 0; d < t->shape.rank; d++)
-            rf_buf_printf(b, "%s%" PRId64, d ? "," : "", t->shape.dim[d]);
-        rf_buf_text(b, "],\"data\":");
-        rf_json_array_write_flat(b, t->dtype, t->data, (size_t)rf_numel(&t->shape));
-        rf_buf_text(b, "}");
-    }
-    rf_buf_text(b, "]}");
+    return (size_t)rf_numel(&t->shape) * rf_dtype_size(t->dtype);
 }
 
 static void write_row(struct rf_buf *b, const struct rf_tensor *t, int64_t row)
@@ -80,7 +32,7 @@ static void write_predictions(struct rf_buf *b, const struct rf_model_io *io,
     for (int64_t row = 0; row < request->rows && b->status == RF_OK; row++) {
         rf_buf_text(b, row ? "," : "");
         for (size_t i = 0; i < request->n_outputs; i++) {
-            const size_t o = request->outputs[i];
+            const size_t o = request->outputs[i].index;
             if (several) {
                 rf_buf_text(b, i ? "," : "{");
                 rf_buf_json_string(b, io->outputs[o].name);
@@ -99,34 +51,39 @@ static enum rf_status check_rows(const struct rf_model_io *io,
                                  const struct rf_tensor *outputs, struct rf_error *err)
 {
     for (size_t i = 0; i < request->n_outputs; i++) {
-        const struct rf_shape *const shape = &outputs[request->outputs[i]].shape;
+        const struct rf_shape *const shape = &outputs[request->outputs[i].index].shape;
         if (shape->rank == 0 || shape->dim[0] != request->rows)
             return rf_fail(err, RF_SHAPE,
                            "output '%s' has no row for each instance: use \"inputs\"",
-                           io->outputs[request->outputs[i]].name);
+                           io->outputs[request->outputs[i].index].name);
     }
     return RF_OK;
 }
 
 enum rf_status rf_infer_encode(struct rf_buf *body, enum rf_body form, const struct rf_model_io *io,
                                const struct rf_infer_request *request,
-                               const struct rf_tensor *outputs, struct rf_error *err)
+                               const struct rf_tensor *outputs, size_t *json_len,
+                               struct rf_error *err)
 {
-    if (request->form == RF_FORM_INSTANCES) {
-        const enum rf_status rc = check_rows(io, request, outputs, err);
-        if (rc != RF_OK)
-            return rc;
-    }
-    const struct rf_tensor *const first = &outputs[request->outputs[0]];
+    size_t split = 0;
+    enum rf_status rc = RF_OK;
+    if (request->form == RF_FORM_INSTANCES)
+        rc = check_rows(io, request, outputs, err);
+    if (rc != RF_OK)
+        return rc;
+    const struct rf_tensor *const first = &outputs[request->outputs[0].index];
     if (form == RF_BODY_RAW)
-        rf_buf_add(body, first->data,
-                   (size_t)rf_numel(&first->shape) * rf_dtype_size(first->dtype));
+        rf_buf_add(body, first->data, bytes_of(first));
     else if (form == RF_BODY_NPY)
         rf_npy_write(body, first->dtype, &first->shape, first->data);
     else if (request->form == RF_FORM_INSTANCES)
         write_predictions(body, io, request, outputs);
     else
-        write_oip(body, io, request, outputs);
+        rc = rf_encode_oip(body, io, request, outputs, &split, err);
+    if (rc != RF_OK)
+        return rc;
+    if (json_len)
+        *json_len = split;
     if (body->status == RF_OK)
         return RF_OK;
     return body->status == RF_NOMEM

@@ -39,15 +39,19 @@ static enum rf_status decode_object(struct rf_decoder *d, const char *object)
         if (found)
             *found = value;
     }
-    if (d->options->oip_only || (!instances && (inputs || d->io->n_inputs == 0)))
+    const bool any = d->options->takes == RF_TAKES_ANY;
+    if (d->options->takes == RF_TAKES_OIP ||
+        (any && !instances && (inputs || d->io->n_inputs == 0)))
         return rf_decode_oip(d, object);
     if (!instances)
-        return rf_fail(d->err, RF_FORMAT, "%s: expected \"inputs\" or \"instances\"", d->what);
+        return rf_fail(d->err, RF_FORMAT, "%s: expected %s\"instances\"", d->what,
+                       any ? "\"inputs\" or " : "");
     if (inputs)
         return rf_fail(d->err, RF_FORMAT, "%s: has both \"inputs\" and \"instances\"; expected one",
                        d->what);
     d->out->form = RF_FORM_INSTANCES;
-    return decode_array(d, "instances", instances, true);
+    return *rf_json_space(instances + 1) == '{' ? rf_decode_named_rows(d, instances)
+                                                : decode_array(d, "instances", instances, true);
 }
 
 enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len)
@@ -60,10 +64,14 @@ enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len
     const char *const at = rf_json_space(body);
     if (*at == '{')
         return decode_object(d, at);
-    if (*at != '[' || d->options->oip_only)
-        return rf_fail(d->err, RF_FORMAT, "%s: is %s, expected an object with \"inputs\"%s",
-                       d->what, rf_json_kind(at),
-                       d->options->oip_only ? "" : " or \"instances\", or an array");
+    static const char *const expected[] = {
+        [RF_TAKES_ANY] = "an object with \"inputs\" or \"instances\", or an array",
+        [RF_TAKES_OIP] = "an object with \"inputs\"",
+        [RF_TAKES_INSTANCES] = "an object with \"instances\"",
+    };
+    if (*at != '[' || d->options->takes != RF_TAKES_ANY)
+        return rf_fail(d->err, RF_FORMAT, "%s: is %s, expected %s", d->what, rf_json_kind(at),
+                       expected[d->options->takes]);
     d->out->form = RF_FORM_ARRAY;
     return decode_array(d, "array", at, false);
 }

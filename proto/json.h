@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/status.h"
 
@@ -23,6 +24,9 @@ enum rf_status rf_json_check(const char *what, const void *text, size_t len, boo
 const char *rf_json_space(const char *at);
 /* Past the value that starts at `at`, which lies within an array or object. */
 const char *rf_json_past(const char *at);
+/* Past what an array of numbers consists of: digits, signs, points, exponents, commas and white
+ * space. `*commas` grows by those passed. */
+const char *rf_json_past_numbers(const char *at, int64_t *commas);
 
 /*
  * Walks an object or array: `*at` is its opening bracket at first, and belongs to the walk. False

@@ -101,7 +101,19 @@ static bool is_element(const struct walk *w)
     return w->booleans ? *w->at == 't' || *w->at == 'f' : !strchr("{[\"tfn", *w->at);
 }
 
-static enum rf_status measure_element(struct walk *w, struct level levels[RF_MAX_RANK], int64_t *n)
+/* From a number on to the next bracket. NaN and Infinity interrupt what goes in blocks. */
+static void measure_numbers(struct walk *w, int64_t *n)
+{
+    int64_t count = 0;
+    w->at = rf_json_past_numbers(w->at, &count);
+    while (*w->at == 'N' || *w->at == 'I')
+        w->at = rf_json_past_numbers(rf_json_past(w->at), &count);
+    count += *w->at == ']'; /* behind the last there is no comma */
+    w->count[w->depth - 1] += count;
+    *n += count;
+}
+
+static enum rf_status measure_elements(struct walk *w, struct level levels[RF_MAX_RANK], int64_t *n)
 {
     char text[PATH];
     if (!is_element(w))
@@ -110,6 +122,10 @@ static enum rf_status measure_element(struct walk *w, struct level levels[RF_MAX
     const enum rf_status rc = note_content(w, &levels[w->depth - 1], ELEMENTS);
     if (rc != RF_OK)
         return rc;
+    if (!w->booleans) {
+        measure_numbers(w, n);
+        return RF_OK;
+    }
     ++*n;
     w->at = rf_json_past(w->at);
     next_element(w);
@@ -136,11 +152,12 @@ enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path
             if (rc == RF_OK && w.depth > 0)
                 next_element(&w);
         } else {
-            rc = measure_element(&w, levels, &out->n);
+            rc = measure_elements(&w, levels, &out->n);
         }
         if (rc != RF_OK)
             return rc;
     } while (w.depth > 0);
+    out->end = w.at;
     for (int d = 0; d < RF_MAX_RANK && levels[d].length >= 0; d++)
         out->shape.dim[out->shape.rank++] = levels[d].length;
     return RF_OK;
@@ -241,13 +258,36 @@ static enum rf_status bad_value(const struct walk *w, const char *token, size_t 
                    narrows ? " for an input of " : "", narrows ? rf_dtype_name(r->to) : "");
 }
 
+/* As many elements in a row as need no second look; returns their number. */
+static size_t read_in_a_row(struct walk *w, const struct rf_json_array *array,
+                            const struct reader *r, void *dst, size_t n)
+{
+    if (r->from != RF_F32 || r->to != RF_F32)
+        return 0;
+    const size_t k = rf_numbers_f32(&w->at, array->end, dst, n);
+    w->count[w->depth - 1] += (int64_t)k;
+    w->at = rf_json_space(w->at);
+    return k;
+}
+
+static enum rf_status read_element(struct walk *w, const struct reader *r, void *dst)
+{
+    const char *const end = rf_json_past(w->at);
+    const size_t len = (size_t)(end - w->at);
+    if (!read_one(r, w->at, len, dst))
+        return bad_value(w, w->at, len, r);
+    w->at = end;
+    next_element(w);
+    return RF_OK;
+}
+
 enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, enum rf_dtype to,
                                   enum rf_dtype from, const char *path, struct rf_error *err)
 {
     struct walk w = {.path = path, .at = array->at, .err = err};
     const struct reader r = reader_of(from, to);
-    const size_t size = rf_dtype_size(to);
-    char *at = dst;
+    const size_t size = rf_dtype_size(to), n = (size_t)array->n;
+    size_t done = 0;
     do {
         if (*w.at == '[') {
             w.count[w.depth++] = 0;
@@ -257,49 +297,60 @@ enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, 
             if (--w.depth > 0) /* the outermost array may end the text */
                 next_element(&w);
         } else {
-            const char *const end = rf_json_past(w.at);
-            const size_t len = (size_t)(end - w.at);
-            if (!read_one(&r, w.at, len, at))
-                return bad_value(&w, w.at, len, &r);
-            at += size;
-            w.at = end;
-            next_element(&w);
+            const size_t row = read_in_a_row(&w, array, &r, (char *)dst + done * size, n - done);
+            const enum rf_status rc = row ? RF_OK : read_element(&w, &r, (char *)dst + done * size);
+            if (rc != RF_OK)
+                return rc;
+            done += row ? row : 1;
         }
     } while (w.depth > 0);
     return RF_OK;
 }
 
-static void write_one(struct rf_buf *b, enum rf_dtype dtype, const void *at)
+/* One element; returns its length. */
+static size_t print(char out[RF_NUMBER_TEXT], enum rf_dtype dtype, const void *at)
 {
-    char text[RF_NUMBER_TEXT];
+    float f;
+    if (dtype == RF_F32) { /* by far the most */
+        memcpy(&f, at, sizeof f);
+        return rf_number_print_f32(out, f);
+    }
     if (dtype == RF_F64)
-        rf_buf_json_double(b, rf_load_real(dtype, at));
-    else if (rf_dtype_is_real(dtype))
-        rf_buf_json_float(b, (float)rf_load_real(dtype, at));
-    else if (dtype == RF_BOOL)
-        rf_buf_text(b, *(const unsigned char *)at ? "true" : "false");
-    else
-        rf_buf_add(b, text, rf_whole_print(text, rf_load_whole(dtype, at)));
+        return rf_number_print_f64(out, rf_load_real(dtype, at));
+    if (rf_dtype_is_real(dtype))
+        return rf_number_print_f32(out, (float)rf_load_real(dtype, at));
+    if (dtype == RF_BOOL)
+        return strlen(strcpy(out, *(const unsigned char *)at ? "true" : "false"));
+    return rf_whole_print(out, rf_load_whole(dtype, at));
 }
 
 void rf_json_array_write_flat(struct rf_buf *b, enum rf_dtype dtype, const void *data, size_t n)
 {
+    enum { ROOM = 512 };
+    char text[ROOM];
     const size_t size = rf_dtype_size(dtype);
     const char *at = data;
-    rf_buf_add(b, "[", 1);
+    size_t len = 0;
+    text[len++] = '[';
     for (size_t i = 0; i < n && b->status == RF_OK; i++, at += size) {
         if (i > 0)
-            rf_buf_add(b, ",", 1);
-        write_one(b, dtype, at);
+            text[len++] = ',';
+        len += print(text + len, dtype, at);
+        if (len > ROOM - RF_NUMBER_TEXT - 2) {
+            rf_buf_add(b, text, len);
+            len = 0;
+        }
     }
-    rf_buf_add(b, "]", 1);
+    text[len++] = ']';
+    rf_buf_add(b, text, len);
 }
 
 void rf_json_array_write(struct rf_buf *b, enum rf_dtype dtype, const void *data,
                          const struct rf_shape *shape)
 {
     if (shape->rank == 0) {
-        write_one(b, dtype, data);
+        char text[RF_NUMBER_TEXT];
+        rf_buf_add(b, text, print(text, dtype, data));
         return;
     }
     if (shape->rank == 1) {

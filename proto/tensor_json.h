@@ -10,7 +10,7 @@
 #include "proto/buf.h"
 
 struct rf_json_array {
-    const char *at; /* the opening bracket */
+    const char *at, *end; /* the opening bracket; what is past the closing one */
     struct rf_shape shape;
     int64_t n; /* elements */
 };

@@ -29,7 +29,7 @@ struct run {
     size_t n_parts;
     struct rf_infer_request request; /* of all parts; borrows from them */
     struct rf_tensor *inputs, *outputs;
-    size_t *wanted;
+    struct rf_wanted *wanted;
 };
 
 /* ---- inputs ---- */
@@ -125,7 +125,7 @@ static enum rf_status read_inputs(struct run *run, struct rf_error *err)
                                              .outputs = run->wanted,
                                              .n_outputs = m->io.n_outputs};
     for (size_t i = 0; i < m->io.n_outputs; i++)
-        run->wanted[i] = i;
+        run->wanted[i].index = i;
     return RF_OK;
 }
 
@@ -216,7 +216,7 @@ static enum rf_status write_output(const struct run *run, size_t i, struct rf_er
     char name[FILE_NAME + 1], path[4096];
     struct rf_infer_request request = run->request;
     struct rf_buf b;
-    request.outputs = &i;
+    request.outputs = &(struct rf_wanted){.index = i};
     request.n_outputs = 1;
     file_name(run, i, name);
     const int n = snprintf(path, sizeof path, "%s/%s.npy", run->config->output, name);
@@ -224,7 +224,7 @@ static enum rf_status write_output(const struct run *run, size_t i, struct rf_er
         return rf_fail(err, RF_LIMIT, "--output: the path is too long");
     rf_buf_init(&b, SIZE_MAX / 2);
     enum rf_status rc =
-        rf_infer_encode(&b, RF_BODY_NPY, &run->model->io, &request, run->outputs, err);
+        rf_infer_encode(&b, RF_BODY_NPY, &run->model->io, &request, run->outputs, NULL, err);
     if (!rc)
         rc = srv_file_write(path, b.data, b.len, err);
     rf_buf_release(&b);
@@ -252,7 +252,7 @@ static enum rf_status report(struct run *run, struct rf_error *err)
     } else {
         rf_buf_init(&b, SIZE_MAX / 2);
         rc = print_buffer(&b, rf_infer_encode(&b, RF_BODY_JSON, &run->model->io, &run->request,
-                                              run->outputs, err));
+                                              run->outputs, NULL, err));
     }
     if (rc || !config->show_activity)
         return rc;

@@ -251,12 +251,26 @@ static bool check_host(struct srv_guard *g, const struct srv_header *headers, si
     return true;
 }
 
+/* How the body is coded; one coding at most. */
+static bool check_coding(struct srv_guard *g, const struct srv_header *headers, size_t n)
+{
+    static const char *const known[] = {"gzip", "x-gzip", "deflate"};
+    const struct srv_header *coding;
+    if (!find_one(g, headers, n, "Content-Encoding", &coding))
+        return false;
+    if (!coding || !*coding->value || strcasecmp(coding->value, "identity") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        g->compressed |= strcasecmp(coding->value, known[i]) == 0;
+    return g->compressed ||
+           deny_open(g, 415, "Content-Encoding: only gzip, deflate and identity are known here");
+}
+
 /* What is refused although it is clear where the request ends. */
 static bool check_body(struct srv_guard *g, const struct srv_header *headers, size_t n,
                        uint64_t max_body, bool http10)
 {
     const char *expect = srv_header_find(headers, n, "Expect");
-    const char *encoding = srv_header_find(headers, n, "Content-Encoding");
     if (expect && *expect && strcasecmp(expect, "100-continue") != 0)
         return deny(g, 417, "Expect '%.40s': only 100-continue is known here", expect);
     g->expect_continue = expect && *expect && !http10;
@@ -266,9 +280,7 @@ static bool check_body(struct srv_guard *g, const struct srv_header *headers, si
         g->close = false;
         return false;
     }
-    if (encoding && *encoding && strcasecmp(encoding, "identity") != 0)
-        return deny_open(g, 415, "Content-Encoding: only identity is known here");
-    return true;
+    return check_coding(g, headers, n);
 }
 
 void srv_guard_check(struct srv_guard *out, const char *method, const char *uri,

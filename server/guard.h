@@ -35,6 +35,7 @@ struct srv_guard {
     bool is_http;      /* the request line is HTTP, so that its headers mean something */
     enum srv_method method;
     bool chunked, has_length, expect_continue;
+    bool compressed;         /* the body is, by gzip or deflate */
     uint64_t length;         /* of the body, if has_length */
     char path[SRV_MAX_PATH]; /* decoded, without the query */
     const char *query;       /* in the uri, after '?'; or "" */

@@ -19,7 +19,7 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
         return NULL;
     }
     const char *version = r->match.version;
-    const size_t n = version ? strcspn(version, "/") : 0;
+    const size_t n = version ? strcspn(version, "/:") : 0;
     if (version && (n != strlen(model->version) || memcmp(version, model->version, n) != 0)) {
         srv_reply_error(r, 404, "Request for unknown model: '%s' version %.*s is not found",
                         model->name, (int)n, version);
@@ -28,13 +28,18 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
     return model;
 }
 
-/* `Inference-Header-Content-Length` splits JSON from binary tensors; a body that is all JSON may
- * carry it, too (the C++ client always sends it). */
-static bool has_binary_tensors(const struct srv_request *r)
+/* The header that splits JSON from binary tensors; a body that is all JSON may carry it, too (the
+ * C++ client always sends it). The first protocol does not know it. False after a reply. */
+static bool read_json_length(struct srv_request *r)
 {
-    const char *header = srv_request_header(r, "Inference-Header-Content-Length");
-    uint64_t n;
-    return header && (!srv_parse_uint(header, &n) || n != r->body_len);
+    const char *header = srv_request_header(r, SRV_JSON_LENGTH);
+    if (!header || r->job.decode.takes == RF_TAKES_INSTANCES)
+        return true;
+    r->job.decode.has_json_len = true;
+    if (srv_parse_uint(header, &r->job.decode.json_len))
+        return true;
+    srv_reply_error(r, 400, SRV_JSON_LENGTH " is '%.40s', expected a number of bytes", header);
+    return false;
 }
 
 /* curl -F */
@@ -54,19 +59,14 @@ static bool check_body(struct srv_request *r)
                         job->model->name);
         return false;
     }
-    if (has_binary_tensors(r)) {
-        srv_reply_error(r, 501,
-                        "Inference-Header-Content-Length: binary tensor data is not offered; "
-                        "send JSON, or raw or npy bytes to /infer");
-        return false;
-    }
     if (is_form(r)) {
         srv_reply_error(r, 400,
                         "multipart forms are not taken; send the file alone, as curl --data-binary "
                         "@FILE does");
         return false;
     }
-    if (job->decode.oip_only && rf_npy_is(r->body, r->body_len)) {
+    if (job->decode.takes != RF_TAKES_ANY && !job->decode.has_json_len &&
+        rf_npy_is(r->body, r->body_len)) {
         srv_reply_error(r, 400, "this path takes JSON; send npy to /infer/%s", job->model->name);
         return false;
     }
@@ -91,17 +91,18 @@ static bool choose_forms(struct srv_request *r)
     return true;
 }
 
-static enum srv_next enqueue(struct srv_server *server, struct srv_request *r, bool oip_only)
+bool srv_infer_prepare(struct srv_request *r)
+{
+    return read_json_length(r) && check_body(r) &&
+           (r->job.decode.takes != RF_TAKES_ANY || choose_forms(r));
+}
+
+enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes)
 {
     r->job.decode = (struct rf_decode_options){
-        .raw_dtype = RF_N_DTYPE, .oip_only = oip_only, .max_bytes = server->budget.limit};
+        .raw_dtype = RF_N_DTYPE, .takes = takes, .max_bytes = r->server->budget.limit};
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
-    if (!srv_queue_start(r))
-        return SRV_REPLY;
-    if (check_body(r) && (oip_only || choose_forms(r)))
-        return SRV_QUEUE;
-    srv_queue_end(r, SRV_RESULT_CLIENT_ERROR);
-    return SRV_REPLY;
+    return srv_queue_start(r) ? SRV_QUEUE : SRV_REPLY;
 }
 
 enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
@@ -109,11 +110,11 @@ enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
     r->job.model = server->default_model;
     if (r->match.id == SRV_ROUTE_INFER_MODEL)
         r->job.model = srv_find_model(server, r);
-    return r->job.model ? enqueue(server, r, false) : SRV_REPLY;
+    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
 }
 
 enum srv_next srv_handle_v2_infer(struct srv_server *server, struct srv_request *r)
 {
     r->job.model = srv_find_model(server, r);
-    return r->job.model ? enqueue(server, r, true) : SRV_REPLY;
+    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_OIP) : SRV_REPLY;
 }

@@ -11,11 +11,18 @@ static void add_member(struct rf_buf *b, const char *separator, const char *key,
     rf_buf_json_string(b, value);
 }
 
+/* Of the Open Inference Protocol. */
+static const char *const extensions[] = {"binary_tensor_data", "classification",
+                                         "model_configuration", "statistics"};
+
 enum srv_next srv_handle_v2(struct srv_server *server, struct srv_request *r)
 {
     struct rf_buf *b = &r->reply.body;
     (void)server;
-    rf_buf_text(b, "{\"name\":\"rectifier\",\"version\":\"" RF_VERSION "\",\"extensions\":[]");
+    rf_buf_text(b, "{\"name\":\"rectifier\",\"version\":\"" RF_VERSION "\",\"extensions\":[");
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        rf_buf_printf(b, "%s\"%s\"", i ? "," : "", extensions[i]);
+    rf_buf_text(b, "]");
     add_member(b, ",", "isa", rf_engine_isa());
     add_member(b, ",", "gemm", rf_engine_gemm());
     rf_buf_text(b, "}");

@@ -11,6 +11,11 @@ struct srv_server;
 /* The model and version in the path, or NULL after a 404. */
 struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r);
 
+/* Makes a job for r->job.model. RF_TAKES_ANY: other forms than JSON may come and go, too. */
+enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes);
+/* Looks at the body that was received: in which forms it and the reply are. False after a reply. */
+bool srv_infer_prepare(struct srv_request *r);
+
 /* Which part of the counters srv_activity_json prints. */
 struct srv_activity_query {
     const char *layer; /* only this one; NULL: all */

@@ -227,6 +227,8 @@ static enum MHD_Result begin(struct srv_request *r, const char *method, const ch
     if (r->guard.status) {
         srv_reply_error(r, r->guard.status, "%s", r->guard.message);
         r->reply.close = r->guard.close;
+        if (r->guard.status == 415)
+            srv_reply_header(r, "Accept-Encoding", "gzip, deflate");
         if (!r->guard.close) /* the path is sound: count it under its route */
             srv_route_find(&r->match, r->guard.path, r->guard.method);
     } else {

@@ -1,6 +1,8 @@
 /* Adding to counters and histograms. */
 #include "server/metrics.h"
 
+#include <time.h>
+
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
 
@@ -25,7 +27,30 @@ void srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *bucket
     while (i < buckets->n && value > buckets->bound[i])
         i++;
     srv_count(&h->count[i]);
-    atomic_fetch_add_explicit(&h->sum, value, memory_order_relaxed);
+    srv_add(&h->sum, value);
+}
+
+static void add_times(struct srv_runs *runs, const struct srv_run_times *ns)
+{
+    srv_count(&runs->n);
+    srv_add(&runs->input, ns->input);
+    srv_add(&runs->compute, ns->compute);
+    srv_add(&runs->output, ns->output);
+}
+
+void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_times ns)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    srv_histogram_add(&m->compute, &srv_latency_buckets, ns.compute);
+    srv_histogram_add(&m->batch_rows, &srv_rows_buckets, rows);
+    srv_add(&m->rows, rows);
+    add_times(&m->runs, &ns);
+    if (rows > 0 && rows <= SRV_MAX_ROWS_APART)
+        add_times(&m->runs_of[rows], &ns);
+    atomic_store_explicit(&m->last_run_ms,
+                          (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
+                          memory_order_relaxed);
 }
 
 static enum srv_code_index code_index(int code)

@@ -66,14 +66,30 @@ void srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *bucket
     X(compute, "rectifier_inference_compute_duration_seconds", latency, "Running the network.")    \
     X(batch_rows, "rectifier_inference_batch_rows", rows, "Rows computed by one run.")
 
+/* Nanoseconds that runs took: decoding and preparing, the network, encoding. */
+struct srv_run_times {
+    uint64_t input, compute, output;
+};
+struct srv_runs {
+    atomic_uint_fast64_t n, input, compute, output;
+};
+
+#define SRV_MAX_ROWS_APART 128
+
 /* Of one model. */
 struct srv_model_metrics {
-    atomic_uint_fast64_t started, rows, executions, pending;
+    atomic_uint_fast64_t started, rows, pending;
     atomic_uint_fast64_t result[SRV_N_RESULTS], shed[SRV_N_SHEDS];
+    atomic_uint_fast64_t result_ns[SRV_N_RESULTS];         /* from received to replied */
+    atomic_uint_fast64_t last_run_ms;                      /* Unix time; 0: never */
+    struct srv_runs runs, runs_of[SRV_MAX_ROWS_APART + 1]; /* all; by rows, from 1 on */
 #define X(field, family, buckets, help) struct srv_histogram field;
     SRV_MODEL_HISTOGRAM_MAP(X)
 #undef X
 };
+
+/* One run of the network. */
+void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_times ns);
 
 /* Statuses that requests are counted under; 499: the client went, or the HTTP library answered. */
 #define SRV_CODE_MAP(X)                                                                            \
@@ -104,9 +120,19 @@ struct srv_metrics {
 void srv_metrics_request(struct srv_metrics *m, enum srv_route_id route, enum srv_method method,
                          int code, uint64_t ns);
 
+static inline void srv_add(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
 static inline void srv_count(atomic_uint_fast64_t *counter)
 {
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    srv_add(counter, 1);
+}
+
+static inline uint64_t srv_read(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
 #endif

@@ -35,19 +35,14 @@ static void model_labels(struct rf_buf *b, const char *family, const struct srv_
     label(b, ",", "version", m->version);
 }
 
-static uint64_t load(const atomic_uint_fast64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 /* `labels` without the closing brace, or "" for none. */
 static void histogram(struct rf_buf *b, const char *family, const char *labels,
                       const struct srv_histogram *h, const struct srv_buckets *buckets)
 {
     uint64_t n = 0;
-    const uint64_t sum = load(&h->sum);
+    const uint64_t sum = srv_read(&h->sum);
     for (int i = 0; i <= buckets->n; i++) {
-        n += load(&h->count[i]);
+        n += srv_read(&h->count[i]);
         rf_buf_printf(b, "%s_bucket%s%sle=\"%s\"} %" PRIu64 "\n", family, *labels ? labels : "{",
                       *labels ? "," : "", i < buckets->n ? buckets->text[i] : "+Inf", n);
     }
@@ -112,7 +107,7 @@ static void http_requests(struct rf_buf *b, const struct srv_metrics *m)
     for (int r = 0; r < SRV_N_ROUTES; r++)
         for (int k = 0; k < SRV_N_METHODS; k++)
             for (int c = 0; c < SRV_N_CODES; c++) {
-                const uint64_t n = load(&m->requests[r][k][c]);
+                const uint64_t n = srv_read(&m->requests[r][k][c]);
                 const bool is_expected =
                     c == SRV_CODE_200 && srv_routes[r].methods & (k == 0   ? SRV_GET
                                                                   : k == 2 ? SRV_POST
@@ -137,7 +132,7 @@ static void http(struct rf_buf *b, const struct srv_server *server)
           (double)srv_conns_open(&server->conns));
     gauge(b, "rectifier_http_connections_rejected_total", "counter",
           "Connections answered 503 because there were too many.",
-          (double)load(&server->metrics.connections_rejected));
+          (double)srv_read(&server->metrics.connections_rejected));
 }
 
 /* ---- models ---- */
@@ -179,7 +174,7 @@ static void labelled_counters(struct rf_buf *b, const struct srv_models *models,
                 (const atomic_uint_fast64_t *)(const void *)((const char *)&m->metrics + offset);
             model_labels(b, family, m);
             label(b, ",", key, values[k]);
-            rf_buf_printf(b, "} %" PRIu64 "\n", load(&counters[k]));
+            rf_buf_printf(b, "} %" PRIu64 "\n", srv_read(&counters[k]));
         }
 }
 
@@ -214,13 +209,14 @@ static void models_text(struct rf_buf *b, const struct srv_server *server)
                       "Inferences refused to protect the server.", "reason", reasons, SRV_N_SHEDS,
                       offsetof(struct srv_model_metrics, shed));
     MODEL_FAMILY("rectifier_inference_started_total", "counter",
-                 "Inferences begun; once idle, the sum of all results.", load(&m->metrics.started));
+                 "Inferences begun; once idle, the sum of all results.",
+                 srv_read(&m->metrics.started));
     MODEL_FAMILY("rectifier_inference_rows_total", "counter", "Rows computed.",
-                 load(&m->metrics.rows));
+                 srv_read(&m->metrics.rows));
     MODEL_FAMILY("rectifier_inference_executions_total", "counter", "Runs of the network.",
-                 load(&m->metrics.executions));
+                 srv_read(&m->metrics.runs.n));
     MODEL_FAMILY("rectifier_inference_pending_requests", "gauge", "Inferences in the queue.",
-                 load(&m->metrics.pending));
+                 srv_read(&m->metrics.pending));
     MODEL_FAMILY("rectifier_inference_queue_limit", "gauge", "Inferences the queue holds.",
                  server->config->queue_size);
     MODEL_FAMILY("rectifier_model_ready", "gauge", "1 when the model answers.",

@@ -1,6 +1,7 @@
 /* Loading models and keeping their sessions. */
 #include "server/models.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,9 @@ enum rf_status srv_model_load(struct srv_model **out, const char *spec,
         srv_model_free(m);
         return rc;
     }
+#ifdef __GLIBC__
+    malloc_trim(0); /* the file and its tensors lay between what stays */
+#endif
     clock_gettime(CLOCK_REALTIME, &now);
     m->load_time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
     *out = m;

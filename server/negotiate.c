@@ -1,4 +1,4 @@
-/* Accept and Content-Type (RFC 9110, sections 8.3 and 12.5.1). */
+/* Accept, Accept-Encoding and Content-Type (RFC 9110, sections 8.3, 12.5.1 and 12.5.3). */
 #include "server/negotiate.h"
 
 #include <string.h>
@@ -69,23 +69,37 @@ static int range_quality(const char *params, size_t len)
     return 1000;
 }
 
+/* One of a list: "text/plain; q=0.5". */
+struct item {
+    const char *name;
+    size_t len;
+    int quality;
+};
+
+/* The list's next one; false at its end. */
+static bool next_item(const char **at, struct item *item)
+{
+    const char *p = *at + strspn(*at, " \t,");
+    const size_t all = strcspn(p, ","), params = strcspn(p, ",;");
+    *item =
+        (struct item){.name = p, .len = params, .quality = range_quality(p + params, all - params)};
+    while (item->len > 0 && (p[item->len - 1] == ' ' || p[item->len - 1] == '\t'))
+        item->len--;
+    *at = p + all;
+    return all > 0;
+}
+
 /* What the most exact range says of the type: 0 to 1000. */
 static int type_quality(const char *accept, const char *type)
 {
     int best = 0, quality = 0;
-    for (const char *p = accept; *p;) {
-        p += strspn(p, " \t,");
-        const size_t item = strcspn(p, ",");
-        size_t range = strcspn(p, ",;");
-        const size_t params = range;
-        while (range > 0 && (p[range - 1] == ' ' || p[range - 1] == '\t'))
-            range--;
-        const int match = range_match(p, range, type);
+    struct item item;
+    while (next_item(&accept, &item)) {
+        const int match = range_match(item.name, item.len, type);
         if (match > best) {
             best = match;
-            quality = range_quality(p + params, item - params);
+            quality = item.quality;
         }
-        p += item;
     }
     return quality;
 }
@@ -104,6 +118,28 @@ bool srv_accept_form(const char *accept, enum rf_body *form)
         }
     }
     return best > 0;
+}
+
+enum srv_coding srv_accept_coding(const char *accept)
+{
+    static const struct {
+        const char *name;
+        enum srv_coding coding;
+    } known[] = {{"gzip", SRV_GZIP},
+                 {"x-gzip", SRV_GZIP},
+                 {"deflate", SRV_DEFLATE},
+                 {"identity", SRV_IDENTITY}};
+    enum srv_coding coding = SRV_IDENTITY;
+    int best = 0;
+    struct item item;
+    while (accept && next_item(&accept, &item))
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (item.quality > best && item.len == strlen(known[i].name) &&
+                strncasecmp(item.name, known[i].name, item.len) == 0) {
+                best = item.quality;
+                coding = known[i].coding;
+            }
+    return coding;
 }
 
 enum rf_body srv_body_form(const char *content_type, const char *body, size_t len)

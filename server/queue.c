@@ -2,11 +2,14 @@
  */
 #include "server/queue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "server/clock.h"
+#include "server/compress.h"
+#include "server/handlers.h"
 #include "server/http.h"
 #include "server/negotiate.h"
 #include "server/server.h"
@@ -14,8 +17,10 @@
 static void finish(struct srv_request *r, enum srv_result result)
 {
     struct srv_model_metrics *m = &r->job.model->metrics;
+    const uint64_t ns = srv_now() - r->received_ns;
     srv_count(&m->result[result]);
-    srv_histogram_add(&m->duration, &srv_latency_buckets, srv_now() - r->received_ns);
+    srv_add(&m->result_ns[result], ns);
+    srv_histogram_add(&m->duration, &srv_latency_buckets, ns);
 }
 
 static void shed(struct srv_request *r, enum srv_shed reason, const char *text)
@@ -50,10 +55,23 @@ bool srv_queue_start(struct srv_request *r)
     return true;
 }
 
-void srv_queue_end(struct srv_request *r, enum srv_result result)
+/* The headers of a reply that was encoded; `first` is its first output. */
+static void describe_reply(struct srv_request *r, const struct rf_tensor *first, size_t json_len)
 {
-    atomic_fetch_sub(&r->job.model->metrics.pending, 1);
-    finish(r, result);
+    char text[RF_SHAPE_TEXT];
+    r->reply.status = 200;
+    r->reply.type = srv_form_type(r->job.reply_form);
+    if (r->job.reply_form == RF_BODY_RAW) {
+        rf_shape_text(&first->shape, text, sizeof text);
+        text[strcspn(text, "]")] = '\0';
+        srv_reply_header(r, "X-Tensor-Shape", text + 1);
+        srv_reply_header(r, "X-Tensor-Datatype", rf_dtype_name(first->dtype));
+    }
+    if (json_len > 0) {
+        snprintf(text, sizeof text, "%zu", json_len);
+        srv_reply_header(r, SRV_JSON_LENGTH, text);
+        r->reply.type = srv_form_type(RF_BODY_RAW);
+    }
 }
 
 /* Runs the network on the decoded request and encodes the reply. */
@@ -63,6 +81,7 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
 {
     struct srv_model *model = r->job.model;
     struct rf_error err = RF_ERROR_INIT;
+    size_t json_len = 0;
     for (size_t i = 0; i < request->n_inputs; i++) {
         in[i] = request->inputs[i].data;
         shapes[i] = request->inputs[i].shape;
@@ -75,14 +94,15 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
     const uint64_t start = srv_now();
     rc = rf_session_run(session, in, request->n_inputs, out, model->io.n_outputs, true, &err);
     if (!rc) {
-        const uint64_t rows = (uint64_t)request->rows;
-        srv_histogram_add(&model->metrics.compute, &srv_latency_buckets, srv_now() - start);
-        srv_histogram_add(&model->metrics.batch_rows, &srv_rows_buckets, rows);
-        srv_count(&model->metrics.executions);
-        atomic_fetch_add(&model->metrics.rows, rows);
-        rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &err);
+        const uint64_t end = srv_now();
+        rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &json_len,
+                             &err);
+        srv_metrics_run(&model->metrics, (uint64_t)request->rows,
+                        (struct srv_run_times){.input = start - r->job.taken_ns,
+                                               .compute = end - start,
+                                               .output = srv_now() - end});
     }
-    if (rc == RF_SHAPE) { /* the reply's form does not suit the outputs */
+    if (rc == RF_SHAPE) { /* the outputs do not suit what is wanted */
         srv_reply_failure(r, &err);
         return SRV_RESULT_CLIENT_ERROR;
     }
@@ -90,16 +110,7 @@ static enum srv_result run(struct srv_request *r, const struct rf_infer_request 
         srv_reply_error(r, rc == RF_NOMEM || rc == RF_LIMIT ? 503 : 500, "%s", err.text);
         return rc == RF_NOMEM || rc == RF_LIMIT ? SRV_RESULT_SHED : SRV_RESULT_FAILED;
     }
-    r->reply.status = 200;
-    r->reply.type = srv_form_type(r->job.reply_form);
-    if (r->job.reply_form == RF_BODY_RAW) {
-        char text[RF_SHAPE_TEXT];
-        const struct rf_tensor *first = &out[request->outputs[0]];
-        rf_shape_text(&first->shape, text, sizeof text);
-        text[strcspn(text, "]")] = '\0';
-        srv_reply_header(r, "X-Tensor-Shape", text + 1);
-        srv_reply_header(r, "X-Tensor-Datatype", rf_dtype_name(first->dtype));
-    }
+    describe_reply(r, &out[request->outputs[0].index], json_len);
     return SRV_RESULT_OK;
 }
 
@@ -141,24 +152,51 @@ static enum srv_result refuse(struct srv_request *r, enum rf_status rc, const ch
     return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
 }
 
+/* Whether it is past its deadline, or past the timeout that it brought along itself. */
+static bool is_late(struct srv_request *r, uint64_t timeout_us)
+{
+    uint64_t ns, end;
+    if (timeout_us > 0 && !__builtin_mul_overflow(timeout_us, UINT64_C(1000), &ns) &&
+        !__builtin_add_overflow(r->received_ns, ns, &end) && end < r->job.deadline_ns)
+        r->job.deadline_ns = end;
+    return srv_now() > r->job.deadline_ns;
+}
+
+static enum srv_result answer(struct srv_request *r, const struct rf_infer_request *request)
+{
+    if (is_late(r, request->timeout_us)) {
+        srv_reply_error(r, 504, "the request waited past its timeout");
+        return SRV_RESULT_DEADLINE;
+    }
+    if (r->job.reply_form != RF_BODY_JSON && request->n_outputs > 1) {
+        srv_reply_error(r, 400,
+                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
+                        "JSON request",
+                        srv_form_type(r->job.reply_form), request->n_outputs);
+        return SRV_RESULT_CLIENT_ERROR;
+    }
+    return run_decoded(r, request);
+}
+
 static enum srv_result decode_and_run(struct srv_request *r)
 {
     struct rf_infer_request request;
     struct rf_error err = RF_ERROR_INIT;
-    const enum rf_status rc = rf_infer_decode(&request, r->job.body_form, &r->job.model->io,
-                                              &r->job.decode, r->body, r->body_len, &err);
+    enum rf_status rc = RF_OK;
+    if (r->guard.compressed && r->body_len > 0)
+        rc = srv_request_inflate(r, &err);
     if (rc)
         return refuse(r, rc, err.text);
-    enum srv_result result = SRV_RESULT_CLIENT_ERROR;
-    if (r->job.reply_form != RF_BODY_JSON && request.n_outputs > 1)
-        srv_reply_error(r, 400,
-                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
-                        "JSON request",
-                        srv_form_type(r->job.reply_form), request.n_outputs);
-    else
-        result = run_decoded(r, &request);
+    if (!srv_infer_prepare(r))
+        return SRV_RESULT_CLIENT_ERROR;
+    rc = rf_infer_decode(&request, r->job.body_form, &r->job.model->io, &r->job.decode, r->body,
+                         r->body_len, &err);
+    if (rc)
+        return refuse(r, rc, err.text);
+    enum srv_result result = answer(r, &request);
     rf_infer_request_release(&request);
     srv_request_drop_body(r);
+    srv_reply_compress(r);
     if (!srv_request_hold_reply(r)) {
         rf_buf_release(&r->reply.body);
         rf_buf_init(&r->reply.body, r->server->reply_limit);
@@ -170,7 +208,7 @@ static enum srv_result decode_and_run(struct srv_request *r)
 
 static enum srv_result run_job(struct srv_request *r)
 {
-    const uint64_t now = srv_now();
+    const uint64_t now = r->job.taken_ns = srv_now();
     struct srv_model_metrics *m = &r->job.model->metrics;
     atomic_fetch_sub(&m->pending, 1);
     srv_histogram_add(&m->queue, &srv_latency_buckets, now - r->job.queued_ns);

@@ -10,8 +10,6 @@
 
 /* Counts the inference and takes a place in the model's queue. False: the reply says why not. */
 bool srv_queue_start(struct srv_request *r);
-/* Ends it before it was submitted; the reply is made. */
-void srv_queue_end(struct srv_request *r, enum srv_result result);
 /* Hands the suspended request to a worker, which resumes it; the caller's last access. */
 void srv_queue_submit(struct srv_request *r);
 

@@ -62,7 +62,7 @@ void srv_request_identify(struct srv_request *r)
 }
 
 /* Grows by what has come, not by what Content-Length promises. */
-static bool grow_body(struct srv_request *r, size_t need)
+bool srv_request_grow(struct srv_request *r, size_t need)
 {
     size_t cap = r->body_cap ? r->body_cap : FIRST_BODY_BYTES;
     while (cap < need)
@@ -107,7 +107,7 @@ enum srv_take srv_request_take(struct srv_request *r, const char *bytes, size_t 
         return SRV_TAKE_TOO_MANY_PIECES;
     if (have > max || n > max - have)
         return SRV_TAKE_TOO_LONG;
-    if (!r->no_memory && r->body_len + n > r->body_cap && !grow_body(r, r->body_len + n)) {
+    if (!r->no_memory && r->body_len + n > r->body_cap && !srv_request_grow(r, r->body_len + n)) {
         r->discarded = have;
         srv_request_drop_body(r);
         r->no_memory = true;

@@ -49,7 +49,7 @@ struct srv_job {
     enum rf_body body_form, reply_form;
     struct rf_decode_options decode;
     bool waits; /* all workers were busy when it came */
-    uint64_t queued_ns, deadline_ns;
+    uint64_t queued_ns, taken_ns, deadline_ns;
 };
 
 struct srv_request {
@@ -93,6 +93,9 @@ void srv_request_identify(struct srv_request *r);
 enum srv_take { SRV_TAKE_OK, SRV_TAKE_TOO_LONG, SRV_TAKE_TOO_MANY_PIECES };
 /* More of the body; past memory's end it is read and dropped, and no_memory says so. */
 enum srv_take srv_request_take(struct srv_request *r, const char *bytes, size_t n);
+
+/* Room for a body of `need` bytes; false when the budget is used up. */
+bool srv_request_grow(struct srv_request *r, size_t need);
 
 void srv_reply_header(struct srv_request *r, const char *name, const char *value);
 /* Replaces whatever reply there was by {"error": "..."}. */

@@ -22,10 +22,10 @@ static size_t version_segment(const char *path)
         return 0;
     const size_t digits = strspn(path + head, "0123456789");
     const char end = path[head + digits];
-    return digits > 0 && digits < 20 && (end == '\0' || end == '/') ? head + digits : 0;
+    return digits > 0 && digits < 20 && strchr("/:", end) ? head + digits : 0; /* or the end */
 }
 
-/* Only the versioned protocol has versions in its paths. */
+/* Only the versioned protocols have versions in their paths. */
 static bool path_matches(const char *pattern, const char *path, struct srv_match *match)
 {
     const char *model = strstr(pattern, MODEL);
@@ -35,9 +35,10 @@ static bool path_matches(const char *pattern, const char *path, struct srv_match
     if (strncmp(pattern, path, head) != 0 || path[head] != '/')
         return false;
     const char *name = path + head + 1;
-    const size_t len = strcspn(name, "/");
-    const char *rest = name + len, *tail = model + sizeof MODEL - 1;
-    const size_t version = strncmp(pattern, "/v2", 3) == 0 ? version_segment(rest) : 0;
+    const char *tail = model + sizeof MODEL - 1;
+    const size_t len = strcspn(name, *tail == ':' ? "/:" : "/");
+    const char *rest = name + len;
+    const size_t version = strncmp(pattern, "/v", 2) == 0 ? version_segment(rest) : 0;
     if (len == 0 || strcmp(tail, rest + version) != 0)
         return false;
     snprintf(match->model, sizeof match->model, "%.*s", (int)(len > 159 ? 159 : len), name);

@@ -12,7 +12,8 @@ enum srv_next { SRV_REPLY, SRV_QUEUE };
 
 typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_request *request);
 
-/* id, label in the metrics, path, methods, handler, query keys ("" none, "*" any is ignored) */
+/* id, path (its label in the metrics, too), methods, handler, query keys ("" none, "*" any is
+ * ignored); the first path that matches counts */
 #define SRV_ROUTE_MAP(X)                                                                           \
     X(INFER, "/infer", SRV_POST, srv_handle_infer, "")                                             \
     X(INFER_MODEL, "/infer/{model}", SRV_POST, srv_handle_infer, "")                               \
@@ -21,8 +22,15 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(LIVE, "/v2/health/live", SRV_GET, srv_handle_live, "*")                                      \
     X(READY, "/v2/health/ready", SRV_GET, srv_handle_ready, "*")                                   \
     X(MODELS, "/v2/models", SRV_GET, srv_handle_models, "*")                                       \
+    X(ALL_STATS, "/v2/models/stats", SRV_GET, srv_handle_all_stats, "*")                           \
     X(MODEL, "/v2/models/{model}", SRV_GET, srv_handle_model, "*")                                 \
     X(MODEL_READY, "/v2/models/{model}/ready", SRV_GET, srv_handle_model_ready, "*")               \
+    X(CONFIG, "/v2/models/{model}/config", SRV_GET, srv_handle_config, "*")                        \
+    X(STATS, "/v2/models/{model}/stats", SRV_GET, srv_handle_stats, "*")                           \
+    X(V1_MODELS, "/v1/models", SRV_GET, srv_handle_models, "*")                                    \
+    X(V1_PREDICT, "/v1/models/{model}:predict", SRV_POST, srv_handle_v1_predict, "*")              \
+    X(V1_MODEL, "/v1/models/{model}", SRV_GET, srv_handle_v1_model, "*")                           \
+    X(V1_METADATA, "/v1/models/{model}/metadata", SRV_GET, srv_handle_v1_metadata, "*")            \
     X(ACTIVITY, "/v2/models/{model}/activity", SRV_GET, srv_handle_activity,                       \
       "layer|channels|window")                                                                     \
     X(METRICS, "/metrics", SRV_GET, srv_handle_metrics, "*")
@@ -36,7 +44,8 @@ enum srv_route_id {
 };
 
 struct srv_route {
-    const char *path; /* {model} matches one segment; "/versions/{version}" may follow it */
+    const char *path; /* {model} matches one segment, up to ':' where the path has one behind it;
+                         "/versions/{version}" may follow it */
     unsigned methods; /* enum srv_method bits; HEAD is where GET is */
     srv_handler handler;
     const char *query;

@@ -254,7 +254,7 @@ ROUTES = [
     ("unsupported Accept", "POST", "/infer", {"Accept": "image/png"}, 406, "application/json",
      "application/octet-stream", "application/x-npy"),
     ("refused JSON", "POST", "/infer", {"Accept": "text/html, application/json;q=0"}, 406),
-    ("unknown Content-Encoding", "POST", "/infer", {"Content-Encoding": "br"}, 415, "identity"),
+    ("unknown Content-Encoding", "POST", "/infer", {"Content-Encoding": "br"}, 415, "gzip, deflate"),
     ("stacked Content-Encoding", "POST", "/infer", {"Content-Encoding": "br, zstd"}, 415),
     ("unknown Expect", "POST", "/infer", {"Expect": "the-unexpected"}, 417),
 ]

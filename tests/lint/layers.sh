@@ -16,9 +16,9 @@ forbid() {
 }
 
 forbid core '(proto|server|tests)/' 'core knows neither proto nor server'
-forbid core '(jansson|microhttpd)\.h' 'core parses no JSON and serves no HTTP'
+forbid core '(jansson|microhttpd|zlib)\.h' 'core parses no JSON and serves no HTTP'
 forbid proto '(server|tests)/' 'proto does not know the server'
-forbid proto 'microhttpd\.h' 'proto serves no HTTP'
+forbid proto '(microhttpd|zlib)\.h' 'proto serves no HTTP'
 forbid server 'tests/' 'the server does not depend on tests'
 for folder in core proto server; do
     forbid "$folder" '\.\.?/' 'includes are written from the root: "core/tensor.h"'

@@ -37,7 +37,7 @@ static const struct rf_model_io pair = {.name = "pair",
 
 static const struct rf_decode_options any_json = {.raw_dtype = RF_N_DTYPE, .max_bytes = 1 << 20};
 static const struct rf_decode_options oip_json = {
-    .raw_dtype = RF_N_DTYPE, .oip_only = true, .max_bytes = 1 << 20};
+    .raw_dtype = RF_N_DTYPE, .takes = RF_TAKES_OIP, .max_bytes = 1 << 20};
 
 /* A shape, and an input or output of one: DIMS() is a scalar's. */
 #define DIMS(...)                                                                                  \

@@ -69,6 +69,12 @@ START_TEST(sound_requests_pass)
     check("PUT", "/v2", "HTTP/1.1", HOST "Content-Encoding: identity\n");
     expect(0, false, "a known method is the router's to refuse");
     ck_assert_int_eq(guard.method, SRV_OTHER);
+    ck_assert(!guard.compressed);
+    check("POST", "/v2", "HTTP/1.1", HOST "Content-Encoding: GZip\n");
+    expect(0, false, "gzip");
+    ck_assert(guard.compressed);
+    check("POST", "/v2", "HTTP/1.1", HOST "Content-Encoding: deflate\n");
+    ck_assert(guard.compressed);
     check("GET", "/v2", "HTTP/1.1", "Host: [::1]:8080\n");
     expect(0, false, "IPv6 host");
 }
@@ -157,7 +163,9 @@ static const struct {
     {"POST", "/", "HTTP/1.1", HOST "Content-Length: 18446744073709551615\n", 413, false},
     {"POST", "/", "HTTP/1.1", HOST "Content-Length: 18446744073709551617\n", 413, false},
     {"POST", "/", "HTTP/1.1", HOST "Content-Length: 99999999999999999999999\n", 413, false},
-    {"POST", "/", "HTTP/1.1", HOST "Content-Encoding: gzip\n", 415, false},
+    {"POST", "/", "HTTP/1.1", HOST "Content-Encoding: br\n", 415, false},
+    {"POST", "/", "HTTP/1.1", HOST "Content-Encoding: gzip, gzip\n", 415, false},
+    {"POST", "/", "HTTP/1.1", HOST "Content-Encoding: gzip\nContent-Encoding: gzip\n", 400, true},
     {"POST", "/", "HTTP/1.1", HOST "Expect: 200-ok\n", 417, true},
 };
 

@@ -49,6 +49,8 @@ static const struct {
     {"[[1,2,3,4,5,6]]", 1, RF_FORM_ARRAY},
     {"[[1,2,3,4,5,6],[7,8,9,10,11,12]]", 2, RF_FORM_ARRAY},
     {"{\"instances\":[[[1,2,3],[4,5,6]]]}", 1, RF_FORM_INSTANCES},
+    {"{\"instances\":[{\"x\":[[1,2,3],[4,5,6]]},{\"x\":[[7,8,9],[10,11,12]]}]}", 2,
+     RF_FORM_INSTANCES},
     {"{\"instances\":[[1,2,3,4,5,6],[7,8,9,10,11,12]],\"signature_name\":\"s\"}", 2,
      RF_FORM_INSTANCES},
 };
@@ -152,6 +154,38 @@ START_TEST(protocol_only)
 }
 END_TEST
 
+START_TEST(instances_only)
+{
+    struct rf_decode_options o = any_json;
+    const char *const instances = "{\"instances\":[[1,2,3,4,5,6]]}";
+    const char *const object = "{\"inputs\":[" X1 "]}";
+    o.takes = RF_TAKES_INSTANCES;
+    ck_assert_int_eq(decode_len(&m, &o, instances, strlen(instances), &err), RF_OK);
+    ck_assert_int_eq(decode_len(&m, &o, object, strlen(object), &err), RF_FORMAT);
+    ck_assert_str_eq(err.text, "request body: expected \"instances\"");
+    ck_assert_int_eq(decode_len(&m, &o, "[1]", 3, &err), RF_FORMAT);
+    ck_assert_str_eq(err.text, "request body: is an array, expected an object with \"instances\"");
+}
+END_TEST
+
+START_TEST(named_rows)
+{
+    struct rf_infer_request r;
+    decode(&r, &pair,
+           "{\"instances\" : [ {\"b\":[1,2,3],\"a\":[1,2]} , {\"a\":[3,4],\"b\":[4,5,6]}]}");
+    ck_assert_int_eq(r.rows, 2);
+    ck_assert_int_eq(r.form, RF_FORM_INSTANCES);
+    ck_assert_int_eq(r.inputs[0].shape.dim[1], 2);
+    ck_assert_int_eq(r.inputs[1].shape.dim[0], 2);
+    ck_assert_int_eq(r.inputs[1].shape.dim[1], 3);
+    for (int i = 0; i < 4; i++)
+        ck_assert_float_eq(((const float *)r.inputs[0].data)[i], (float)(i + 1));
+    for (int i = 0; i < 6; i++)
+        ck_assert_float_eq(((const float *)r.inputs[1].data)[i], (float)(i + 1));
+    rf_infer_request_release(&r);
+}
+END_TEST
+
 START_TEST(two_inputs_in_any_order)
 {
     struct rf_infer_request r;
@@ -165,8 +199,8 @@ START_TEST(two_inputs_in_any_order)
     ck_assert_int_eq(r.inputs[1].shape.dim[1], 3);
     ck_assert_float_eq(((const float *)r.inputs[1].data)[5], 6);
     ck_assert_uint_eq(r.n_outputs, 2);
-    ck_assert_uint_eq(r.outputs[0], 1);
-    ck_assert_uint_eq(r.outputs[1], 0);
+    ck_assert_uint_eq(r.outputs[0].index, 1);
+    ck_assert_uint_eq(r.outputs[1].index, 0);
     rf_infer_request_release(&r);
 }
 END_TEST
@@ -287,7 +321,7 @@ static void reply_is(const struct rf_model_io *io, const char *body, const struc
     struct rf_buf b;
     decode(&r, io, body);
     rf_buf_init(&b, 10000);
-    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, io, &r, out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, io, &r, out, NULL, &err));
     rf_buf_add(&b, "", 1);
     ck_assert_str_eq(b.data, want);
     rf_buf_release(&b);
@@ -367,16 +401,16 @@ START_TEST(binary_replies)
     struct rf_buf b;
     decode(&r, &m, "[[1,2,3,4,5,6],[1,2,3,4,5,6]]");
     rf_buf_init(&b, 200);
-    assert_ok(rf_infer_encode(&b, RF_BODY_RAW, &m, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_RAW, &m, &r, &out, NULL, &err));
     ck_assert_uint_eq(b.len, sizeof y);
     ck_assert_int_eq(memcmp(b.data, y, sizeof y), 0);
     b.len = 0;
-    assert_ok(rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, NULL, &err));
     assert_ok(rf_npy_read(&npy, "npy", b.data, b.len, &err));
     ck_assert(rf_shape_equal(&npy.shape, &out.shape));
     ck_assert_int_eq(memcmp(npy.data, y, sizeof y), 0);
     assert_fails(RF_LIMIT, "the reply is over the limit of 200 bytes",
-                 rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, &err));
+                 rf_infer_encode(&b, RF_BODY_NPY, &m, &r, &out, NULL, &err));
     rf_buf_release(&b);
     rf_infer_request_release(&r);
 }
@@ -393,6 +427,8 @@ int main(void)
     tcase_add_test(t, numbers_are_rounded_once);
     tcase_add_test(t, empty_batches);
     tcase_add_test(t, protocol_only);
+    tcase_add_test(t, instances_only);
+    tcase_add_test(t, named_rows);
     tcase_add_test(t, two_inputs_in_any_order);
     tcase_add_test(t, budget);
     tcase_add_test(t, long_ids);

@@ -99,7 +99,7 @@ START_TEST(inputs_of_different_kinds)
     ck_assert_mem_eq(r.inputs[0].data, out, sizeof out);
     struct rf_buf b;
     rf_buf_init(&b, 2000);
-    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &io, &r, r.inputs, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &io, &r, r.inputs, NULL, &err));
     rf_buf_add(&b, "", 1);
     ck_assert_str_eq(
         b.data,

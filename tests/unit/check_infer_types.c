@@ -199,12 +199,12 @@ START_TEST(npy_of_each_type)
     assert_ok(rf_infer_decode(&r, RF_BODY_NPY, &io, &any_json, b.data, b.len, &err));
     ck_assert_mem_eq(r.inputs[0].data, want, 6 * size);
     rf_buf_init(&reply, 1000);
-    assert_ok(rf_infer_encode(&reply, RF_BODY_NPY, &io, &r, r.inputs, &err));
+    assert_ok(rf_infer_encode(&reply, RF_BODY_NPY, &io, &r, r.inputs, NULL, &err));
     assert_ok(rf_npy_read(&npy, "npy", reply.data, reply.len, &err));
     ck_assert_int_eq(npy.dtype, dtype);
     ck_assert_mem_eq(npy.data, want, 6 * size);
     reply.len = 0;
-    assert_ok(rf_infer_encode(&reply, RF_BODY_RAW, &io, &r, r.inputs, &err));
+    assert_ok(rf_infer_encode(&reply, RF_BODY_RAW, &io, &r, r.inputs, NULL, &err));
     ck_assert_uint_eq(reply.len, 6 * size);
     ck_assert_mem_eq(reply.data, want, 6 * size);
     rf_buf_release(&reply);
@@ -268,7 +268,7 @@ START_TEST(replies_of_each_type)
         {RF_F16, "\0\x3c\0\xfc", "[1.0,-Infinity]"},
         {RF_BF16, "\x80\x3f\0\x80", "[1.0,-0.0]"},
         {RF_F32, "\0\0\xc0\x3f\0\0\xc0\x7f", "[1.5,NaN]"},
-        {RF_F64, "\x9a\x99\x99\x99\x99\x99\xb9\x3f\x9c\x75\0\x88\x3c\xe4\x37\x7e", "[0.1,1e+300]"},
+        {RF_F64, "\x9a\x99\x99\x99\x99\x99\xb9\x3f\x9c\x75\0\x88\x3c\xe4\x37\x7e", "[0.1,1e300]"},
     };
     const struct rf_io x = IO("x", RF_U8, -1), y = IO("y", cases[_i].dtype, -1, 2);
     struct rf_model_io io = model_of(&x);
@@ -281,13 +281,13 @@ START_TEST(replies_of_each_type)
     io.outputs = &y;
     assert_ok(decode_json(&r, &io, "{\"instances\":[1]}", &err));
     rf_buf_init(&b, 1000);
-    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &io, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &io, &r, &out, NULL, &err));
     rf_buf_add(&b, "", 1);
     snprintf(want, sizeof want, "{\"predictions\":[%s]}", cases[_i].want);
     ck_assert_str_eq(b.data, want);
     b.len = 0;
     r.form = RF_FORM_OIP;
-    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &io, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &io, &r, &out, NULL, &err));
     rf_buf_add(&b, "", 1);
     ck_assert_ptr_nonnull(strstr(b.data, cases[_i].want));
     ck_assert_ptr_nonnull(strstr(b.data, rf_dtype_name(cases[_i].dtype)));
@@ -306,7 +306,7 @@ START_TEST(no_labels_for_integers)
     struct rf_buf b;
     assert_ok(decode_json(&r, &m, "[1,2,3,4,5,6]", &err));
     rf_buf_init(&b, 1000);
-    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &m, &r, &out, &err));
+    assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &m, &r, &out, NULL, &err));
     rf_buf_add(&b, "", 1);
     ck_assert_ptr_null(strstr(b.data, "label"));
     rf_buf_release(&b);

@@ -1,7 +1,7 @@
 /* Numbers: exact both ways. The C library is the reference for reading. */
 #include "proto/numbers.h"
 
-#include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,14 @@
 #include "tests/support/build_test.h"
 
 static uint64_t state;
+
+/* `make campaign` multiplies the counts. */
+static int rounds(int n)
+{
+    const char *const factor = getenv("RECTIFIER_CAMPAIGN");
+    const int times = factor ? atoi(factor) : 1;
+    return times > 1 ? n * times : n;
+}
 
 static uint64_t draw(void)
 {
@@ -137,22 +145,103 @@ START_TEST(hard_numbers)
 }
 END_TEST
 
+/* Floats and doubles of all exponents in all precisions; decimals of few digits; digits at random
+ * with a point and an exponent anywhere. */
+static void draw_number(char text[128])
+{
+    const uint64_t word = draw();
+    float f;
+    double d;
+    memcpy(&f, &word, sizeof f);
+    memcpy(&d, &word, sizeof d);
+    const int precision = (int)(draw() % 25) + 1;
+    switch (draw() % 4) {
+    case 0:
+        snprintf(text, 128, "%.*g", precision, isfinite(f) ? (double)f : 0);
+        break;
+    case 1:
+        snprintf(text, 128, "%.*g", precision, isfinite(d) ? d : 0);
+        break;
+    case 2:
+        snprintf(text, 128, "%d.%dE%d", (int)(draw() % 2000) - 1000, (int)(draw() % 100000),
+                 (int)(draw() % 90) - 50);
+        break;
+    default:
+        snprintf(text, 128, "%s%d.%0*" PRIu64 "%0*" PRIu64 "e%d", word & 1 ? "-" : "",
+                 word & 2 ? 0 : (int)(draw() % 1000), (int)(draw() % 20) + 1, draw() >> 40,
+                 (int)(draw() % 20), draw() >> (draw() % 64), (int)(draw() % 700) - 350);
+    }
+}
+
 START_TEST(random_numbers)
 {
     char text[128];
     state = 1;
-    for (int i = 0; i < 200000; i++) {
-        const uint32_t word = (uint32_t)draw();
-        float f;
-        memcpy(&f, &word, sizeof f);
-        if (!isfinite(f))
-            continue;
-        snprintf(text, sizeof text, "%.*g", (int)(draw() % 20) + 1, (double)f);
-        reads_as_c_does(text);
-        snprintf(text, sizeof text, "%d.%dE%d", (int)(draw() % 2000) - 1000, (int)(draw() % 100000),
-                 (int)(draw() % 90) - 50);
+    for (int i = 0; i < rounds(400000); i++) {
+        draw_number(text);
         reads_as_c_does(text);
     }
+}
+END_TEST
+
+/* As many as it likes of a row, the same as one by one; none is passed over. */
+START_TEST(rows_of_numbers)
+{
+    enum { N = 1000 };
+    static char text[N * 128];
+    static float row[N], one[N];
+    state = 5;
+    for (int i = 0; i < rounds(20); i++) {
+        size_t len = 0, done = 0;
+        for (int k = 0; k < N; k++) {
+            char *const token = text + len;
+            do
+                draw_number(token);
+            while (!rf_number_f32(token, strlen(token), &one[k]));
+            len += strlen(token);
+            len += (size_t)sprintf(text + len, "%s", draw() % 2 ? "," : ", ");
+        }
+        text[len++] = ']';
+        const char *const copy = exact_copy(text, len), *const end = copy + len;
+        const char *at = copy;
+        ck_assert_ptr_eq(rf_numbers_past(copy, end), end - 1);
+        while (done < N) {
+            done += rf_numbers_f32(&at, end, row + done, N - done);
+            if (done == N)
+                break;
+            const size_t n = rf_number_length(at, end);
+            ck_assert(rf_number_f32(at, n, &row[done++]));
+            at += n + 1;
+            at += *at == ' ';
+        }
+        ck_assert_ptr_eq(at, end - 1);
+        ck_assert_mem_eq(row, one, sizeof row);
+        free((void *)copy);
+    }
+}
+END_TEST
+
+/* What is malformed stops the row, wherever it stands, before the number. */
+START_TEST(rows_stop)
+{
+    static const char *const wrong[] = {
+        "01",   "-",   "--1",  "1.",  ".5",   "1.2.3", "1e",    "1e+",   "+1",        "1-2",
+        "-01",  "1 2", "NaN",  "0x1", "1.e5", "1.5 ",  "",      "1e5.5", "-Infinity", "00",
+        "1..2", "-.5", "1.-5", "- 1", "1,]",  "null",  "\"1\"", "[1",    "1e5e5",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        for (int before = 0; before < 140; before++) {
+            char text[2048];
+            size_t at = 0;
+            for (int k = 0; k < before; k++)
+                at += (size_t)sprintf(text + at, "%s", k % 3 ? "7," : "-0.25, ");
+            const size_t want = at + (strcmp(wrong[i], "1,]") == 0 ? 2 : 0);
+            at += (size_t)sprintf(text + at, "%s,1,2,3]", wrong[i]);
+            char *const copy = exact_copy(text, at);
+            const size_t got = (size_t)(rf_numbers_past(copy, copy + at) - copy);
+            ck_assert_msg(got == want, "%s behind %d: %zu, not %zu", wrong[i], before, got, want);
+            free(copy);
+        }
 }
 END_TEST
 
@@ -161,7 +250,7 @@ START_TEST(halfway_numbers)
 {
     char text[256];
     state = 2;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         const uint32_t word = (uint32_t)draw() & 0x7fffffff;
         float a, b;
         memcpy(&a, &word, sizeof a);
@@ -264,7 +353,7 @@ START_TEST(unsigned_integers)
 }
 END_TEST
 
-/* Digits of a printed number, leading zeros left out. */
+/* Digits of a printed number, leading and trailing zeros left out. */
 static int significant(const char *text)
 {
     int n = 0, zeros = 0;
@@ -279,30 +368,51 @@ static int significant(const char *text)
     return n;
 }
 
-/* Reads back the same, is JSON, and no shorter %e form reads back. */
-START_TEST(prints_the_shortest)
+/* The first of %.1g, %.2g, ... that reads back the same has as many digits, and where the
+ * neighbours are equally far the same ones. */
+static void printed_like_c(const char *text, double v, bool single)
 {
-    char text[RF_NUMBER_TEXT], shorter[64];
+    char want[64];
+    int n = 1;
+    const double magnitude = fabs(v);
+    for (;; n++) {
+        snprintf(want, sizeof want, "%.*g", n, v);
+        if (single ? (double)strtof(want, NULL) == v : strtod(want, NULL) == v)
+            break;
+    }
+    int exponent;
+    ck_assert_uint_eq(rf_number_length(text, text + strlen(text)), strlen(text));
+    ck_assert_msg((single ? (double)strtof(text, NULL) : strtod(text, NULL)) == v, "%s for %.17g",
+                  text, v);
+    ck_assert_msg(!signbit(v) == (*text != '-'), "%s for %.17g", text, v);
+    if (magnitude != 0 && frexp(magnitude, &exponent) == 0.5)
+        ck_assert_msg(significant(text) <= n, "%s for %s", text, want);
+    else
+        ck_assert_msg(strtod(text, NULL) == strtod(want, NULL), "%s for %s", text, want);
+    ck_assert_ptr_nonnull(strpbrk(text, ".e"));
+}
+
+/* Powers of two, denormals, round decimals and whatever comes. */
+START_TEST(prints_floats)
+{
+    char text[RF_NUMBER_TEXT];
     state = 3;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < rounds(400000); i++) {
         uint32_t word = (uint32_t)draw();
-        if (i % 4 == 0)
-            word &= 0x807fffff; /* denormals */
-        if (i % 4 == 1)
-            word &= 0xff800000; /* powers of two */
         float f;
+        if (i % 8 == 0)
+            word &= 0x807fffff;
+        if (i % 8 == 1)
+            word &= 0xff800000;
         memcpy(&f, &word, sizeof f);
+        if (i % 8 == 2)
+            f = (float)((double)(word % 100000) * pow(10, (int)(draw() % 20) - 12));
+        if (i % 8 == 3) /* what networks put out */
+            f = (float)(int32_t)word / (float)(1 << 30);
         if (!isfinite(f))
             continue;
-        const size_t len = rf_number_print_f32(text, f);
-        ck_assert_uint_eq(len, strlen(text));
-        ck_assert_uint_eq(rf_number_length(text, text + len), len);
-        ck_assert_msg(bits32(strtof(text, NULL)) == word, "%s", text);
-        const int n = significant(text);
-        if (n > 1) {
-            snprintf(shorter, sizeof shorter, "%.*e", n - 2, (double)f);
-            ck_assert_msg(strtof(shorter, NULL) != f, "%s: %s would do", text, shorter);
-        }
+        ck_assert_uint_eq(rf_number_print_f32(text, f), strlen(text));
+        printed_like_c(text, (double)f, true);
     }
 }
 END_TEST
@@ -311,15 +421,70 @@ START_TEST(prints_doubles)
 {
     char text[RF_NUMBER_TEXT];
     state = 4;
-    for (int i = 0; i < 100000; i++) {
-        const uint64_t word = draw();
+    for (int i = 0; i < rounds(350000); i++) {
+        uint64_t word = draw();
         double d;
+        if (i % 8 == 0)
+            word &= UINT64_C(0x800fffffffffffff);
+        if (i % 8 == 1)
+            word &= UINT64_C(0xfff0000000000000);
         memcpy(&d, &word, sizeof d);
+        if (i % 8 == 2)
+            d = (double)(word % 100000) * pow(10, (int)(draw() % 40) - 20);
+        if (i % 8 == 3)
+            d = (double)(int64_t)(word >> (draw() % 64));
         if (!isfinite(d))
             continue;
-        const size_t len = rf_number_print_f64(text, d);
-        ck_assert_uint_eq(rf_number_length(text, text + len), len);
-        ck_assert_msg(bits64(strtod(text, NULL)) == word, "%s", text);
+        ck_assert_uint_eq(rf_number_print_f64(text, d), strlen(text));
+        printed_like_c(text, d, false);
+    }
+}
+END_TEST
+
+START_TEST(layout)
+{
+    static const struct {
+        double v;
+        const char *text;
+    } cases[] = {
+        {0, "0.0"},
+        {-0.0, "-0.0"},
+        {1, "1.0"},
+        {-17, "-17.0"},
+        {0.1, "0.1"},
+        {0.001, "0.001"},
+        {0.0001, "0.0001"},
+        {0.00001, "1e-5"},
+        {-1.25e-7, "-1.25e-7"},
+        {123456.75, "123456.75"},
+        {1e15, "1000000000000000.0"},
+        {1234567890123456, "1234567890123456.0"},
+        {9007199254740992, "9007199254740992.0"},
+        {1e16, "1e16"},
+        {1.5e300, "1.5e300"},
+        {-5e-324, "-5e-324"},
+        {-1.7976931348623157e308, "-1.7976931348623157e308"},
+        {NAN, "NaN"},
+        {INFINITY, "Infinity"},
+        {-INFINITY, "-Infinity"},
+    };
+    char text[RF_NUMBER_TEXT];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_uint_eq(rf_number_print_f64(text, cases[i].v), strlen(text));
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
+START_TEST(prints_integers)
+{
+    char text[RF_NUMBER_TEXT], want[64];
+    state = 6;
+    for (int i = 0; i < 100000; i++) {
+        const uint64_t v = i < 2 ? (uint64_t)0 - (uint64_t)i : draw() >> (draw() % 64);
+        snprintf(want, sizeof want, "%" PRIu64, v);
+        ck_assert_uint_eq(rf_number_print_u64(text, v), strlen(want));
+        ck_assert_str_eq(text, want);
     }
 }
 END_TEST
@@ -328,16 +493,20 @@ int main(void)
 {
     Suite *const suite = suite_create("numbers");
     TCase *const t = tcase_create("all");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, rounds(60));
     tcase_add_test(t, hard_numbers);
     tcase_add_test(t, random_numbers);
+    tcase_add_test(t, rows_of_numbers);
+    tcase_add_test(t, rows_stop);
     tcase_add_test(t, halfway_numbers);
     tcase_add_test(t, long_numbers);
     tcase_add_test(t, grammar);
     tcase_add_test(t, integers);
     tcase_add_test(t, unsigned_integers);
-    tcase_add_test(t, prints_the_shortest);
+    tcase_add_test(t, prints_floats);
     tcase_add_test(t, prints_doubles);
+    tcase_add_test(t, layout);
+    tcase_add_test(t, prints_integers);
     suite_add_tcase(suite, t);
     return run_suite(suite);
 }

@@ -266,7 +266,7 @@ START_TEST(conversions)
     static const double huge[] = {1, 1e39, 2};
     t.dtype = RF_F64;
     t.data = huge;
-    assert_fails(RF_FORMAT, "file: tensor t: element 1 is 1e+39, beyond FP32's range",
+    assert_fails(RF_FORMAT, "file: tensor t: element 1 is 1e39, beyond FP32's range",
                  rf_safetensor_to_f32(&t, out, "file", &err));
 }
 END_TEST

@@ -4,18 +4,27 @@
 #include <stdlib.h>
 
 #include "core/gemm.h"
+#include "tests/support/fence.h"
 #include "tests/support/net.h"
 #include "tests/unit/kernel_test.h"
 
 /* ---- the kernel --------------------------------------------------------------------------------
  */
 
-/* One row by both kernels. */
+enum { FENCED = 1 << 20 }; /* bytes of the largest operand */
+
+static struct test_fences fences;
+
+/* One row by both kernels, on operands at a fence. */
 struct twice {
     size_t depth, columns, pitch, panels;
-    struct fenced x, rows, panel, y;
-    float *want;
+    float *x, *rows, *panel, *y, *want;
 };
+
+static float *operand(size_t n)
+{
+    return test_fenced(&fences, n * sizeof(float));
+}
 
 static void twice_init(struct twice *t, const struct rf_kernels *k, size_t depth, size_t columns)
 {
@@ -23,30 +32,21 @@ static void twice_init(struct twice *t, const struct rf_kernels *k, size_t depth
                         .columns = columns,
                         .pitch = columns + random_bits() % 20,
                         .panels = (columns + k->panel_width - 1) / k->panel_width};
-    t->x = fenced_new(depth * sizeof(float));
-    t->rows = fenced_new(((depth - 1) * t->pitch + columns) * sizeof(float));
-    t->panel = fenced_new(t->panels * k->panel_width * depth * sizeof(float));
-    t->y = fenced_new(columns * sizeof(float));
-    t->want = malloc(columns * sizeof(float));
-}
-
-static void twice_release(struct twice *t)
-{
-    fenced_free(&t->x);
-    fenced_free(&t->rows);
-    fenced_free(&t->panel);
-    fenced_free(&t->y);
-    free(t->want);
+    test_fences_begin(&fences, (enum test_side)(random_bits() % TEST_SIDES),
+                      "%s skip_row, depth %zu, %zu columns", k->isa, depth, columns);
+    t->x = operand(depth);
+    t->rows = operand((depth - 1) * t->pitch + columns);
+    t->panel = operand(t->panels * k->panel_width * depth);
+    t->y = operand(columns);
+    t->want = operand(columns);
 }
 
 static void set_weight(struct twice *t, const struct rf_kernels *k, size_t row, size_t column,
                        float value)
 {
     const size_t width = k->panel_width;
-    float *const panel = t->panel.data, *const rows = t->rows.data;
-
-    panel[(column / width * t->depth + row) * width + column % width] = value;
-    rows[row * t->pitch + column] = value;
+    t->panel[(column / width * t->depth + row) * width + column % width] = value;
+    t->rows[row * t->pitch + column] = value;
 }
 
 static void fill_weights(struct twice *t, const struct rf_kernels *k)
@@ -62,19 +62,16 @@ static void fill_weights(struct twice *t, const struct rf_kernels *k)
 /* y becomes the sums as a layer stores them: with a bias, here 0. */
 static void run_twice(const struct twice *t, const struct rf_kernels *k)
 {
-    const struct rf_panel_row all = {.x = t->x.data,
+    const struct rf_panel_row all = {
+        .x = t->x, .depth = t->depth, .weights = t->panel, .y = t->want, .columns = t->columns};
+    const struct rf_skip_row some = {.x = t->x,
                                      .depth = t->depth,
-                                     .weights = t->panel.data,
-                                     .y = t->want,
-                                     .columns = t->columns};
-    const struct rf_skip_row some = {.x = t->x.data,
-                                     .depth = t->depth,
-                                     .weights = t->rows.data,
+                                     .weights = t->rows,
                                      .pitch = t->pitch,
-                                     .y = t->y.data,
+                                     .y = t->y,
                                      .columns = t->columns};
 
-    memset(t->y.data, 0x55, t->columns * sizeof(float));
+    memset(t->y, 0x55, t->columns * sizeof(float));
     k->panel_row(&all);
     k->skip_row(&some);
 }
@@ -87,12 +84,10 @@ static bool same(float a, float b)
 
 static void check_twice(const struct twice *t)
 {
-    const float *const got = t->y.data;
-
     for (size_t c = 0; c < t->columns; c++)
-        EXPECT(same(got[c] + 0.f, t->want[c] + 0.f),
+        EXPECT(same(t->y[c] + 0.f, t->want[c] + 0.f),
                "depth %zu, column %zu of %zu: %a, expected %a", t->depth, c, t->columns,
-               (double)got[c], (double)t->want[c]);
+               (double)t->y[c], (double)t->want[c]);
 }
 
 START_TEST(zeros_are_left_out_and_nothing_else)
@@ -100,6 +95,7 @@ START_TEST(zeros_are_left_out_and_nothing_else)
     static const float special[] = {NAN, INFINITY, -INFINITY, 0x1p-149f, 1e-30f, -1e-30f, -0.f};
     const struct rf_kernels *const k = rf_kernels_for((enum rf_isa)_i);
 
+    test_fences_init(&fences, FENCED);
     for (int round = 0; k && round < 400; round++) {
         const size_t depth = 1 + random_bits() % (round % 20 ? 70 : 2300);
         const size_t columns = 1 + random_bits() % (round % 20 ? 150 : 20);
@@ -109,12 +105,11 @@ START_TEST(zeros_are_left_out_and_nothing_else)
         twice_init(&t, k, depth, columns);
         fill_weights(&t, k);
         for (size_t i = 0; i < depth; i++)
-            ((float *)t.x.data)[i] = random_bits() % 100 < percent ? 0 : random_in(-1, 1);
+            t.x[i] = random_bits() % 100 < percent ? 0 : random_in(-1, 1);
         for (int n = round % 4; n > 0; n--)
-            ((float *)t.x.data)[random_bits() % depth] = special[random_bits() % 7];
+            t.x[random_bits() % depth] = special[random_bits() % 7];
         run_twice(&t, k);
         check_twice(&t);
-        twice_release(&t);
     }
 }
 END_TEST
@@ -127,13 +122,13 @@ START_TEST(wide_rows_are_cut_into_slabs)
 
     if (!k)
         return;
+    test_fences_init(&fences, FENCED);
     twice_init(&t, k, 21, 9001);
     fill_weights(&t, k);
     for (size_t i = 0; i < t.depth; i++)
-        ((float *)t.x.data)[i] = i % 3 ? random_in(-1, 1) : 0;
+        t.x[i] = i % 3 ? random_in(-1, 1) : 0;
     run_twice(&t, k);
     check_twice(&t);
-    twice_release(&t);
 }
 END_TEST
 
@@ -145,17 +140,17 @@ START_TEST(a_sum_of_minus_zero_keeps_its_sign)
 
     if (!k)
         return;
+    test_fences_init(&fences, FENCED);
     twice_init(&t, k, 2, 1);
-    memcpy(t.x.data, (const float[]){1e-30f, 0}, 2 * sizeof(float));
+    memcpy(t.x, (const float[]){1e-30f, 0}, 2 * sizeof(float));
     set_weight(&t, k, 0, 0, -1e-30f);
     set_weight(&t, k, 1, 0, 1);
     run_twice(&t, k);
     check_twice(&t);
     if (_i != RF_ISA_BASE) { /* which rounds the product before it is added to +0 */
         ck_assert(!signbit(t.want[0]));
-        ck_assert(signbit(*(float *)t.y.data));
+        ck_assert(signbit(*t.y));
     }
-    twice_release(&t);
 }
 END_TEST
 

@@ -8,8 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/kernels/kernels.h"
 
@@ -58,30 +56,6 @@ static inline bool is_guard(const float *p)
     const uint32_t guard = GUARD;
 
     return memcmp(p, &guard, sizeof(guard)) == 0;
-}
-
-/* Memory that ends where a page begins which nobody may touch. */
-struct fenced {
-    char *pages;
-    size_t bytes;
-    void *data;
-};
-
-static inline struct fenced fenced_new(size_t bytes)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct fenced f = {.bytes = (bytes + page - 1) / page * page + page};
-
-    f.pages = mmap(NULL, f.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    EXPECT(f.pages != MAP_FAILED, "out of memory");
-    EXPECT(mprotect(f.pages + f.bytes - page, page, PROT_NONE) == 0, "no fence");
-    f.data = f.pages + f.bytes - page - bytes;
-    return f;
-}
-
-static inline void fenced_free(struct fenced *f)
-{
-    munmap(f->pages, f->bytes);
 }
 
 /* The table of a loop test's case, or NULL where the processor lacks it. */

@@ -120,8 +120,9 @@ struct sweep_case {
     bool is_batch;    /* dimension 0 is, of constant weights: rows may come alone, to the bit */
     int channel_axis; /* of the output */
     enum sweep_act act;
-    double tolerance; /* of the output's scale */
-    float *want;      /* sweep_expect; NULL where only the case was asked for */
+    size_t layers_before; /* activations in front of the operator */
+    double tolerance;     /* of the output's scale */
+    float *want;          /* sweep_expect; NULL where only the case was asked for */
 };
 
 /* A case from its seed, with or without what is expected. */
@@ -262,6 +263,16 @@ struct sweep_run {
     size_t n_channels;
 };
 
+/* Which algorithms compute this many rows. */
+static inline void sweep_inspect(const struct sweep_run *r, int64_t rows, struct sweep_seen *seen)
+{
+    struct rf_shape in = r->c->in;
+    size_t bytes;
+
+    in.dim[0] = rows;
+    ck_assert_int_eq(rf_model_inspect(r->model, &in, 1, sweep_note, seen, &bytes, NULL), RF_OK);
+}
+
 /* Rows [first, first + n) in one run; the outputs are counted once more. */
 static inline float *sweep_rows(const struct sweep_run *r, struct rf_pool *pool, int64_t first,
                                 int64_t n)
@@ -328,11 +339,13 @@ static inline void sweep_counters(const struct sweep_run *r)
     struct rf_activity *a;
 
     ck_assert_int_eq(rf_activity_read(r->model, &a, NULL), RF_OK);
-    if (a->n_layers != (r->n_channels > 0))
+    if (a->n_layers != r->c->layers_before + (r->n_channels > 0))
         SWEEP_FAIL(r->c, "%zu layers of activity", a->n_layers);
+    const struct rf_layer_activity *const layer = &a->layers[r->c->layers_before];
+
     for (size_t k = 0; k < r->n_channels; k++) {
         const char *const wrong =
-            recount_differs(&a->layers[0].channels[k], &r->channels[k], a->layers[0].kind);
+            recount_differs(&layer->channels[k], &r->channels[k], layer->kind);
 
         if (wrong)
             SWEEP_FAIL(r->c, "channel %zu: %s is not what a recount gives", k, wrong);
@@ -346,10 +359,11 @@ static inline void sweep_check(const struct sweep_case *c, struct sweep_seen *se
     const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL};
     struct sweep_run r = {.c = c, .model = test_model(c->graph, &options)};
     struct sweep_seen own = {""};
-    size_t bytes;
 
-    ck_assert_int_eq(rf_model_inspect(r.model, &c->in, 1, sweep_note, &own, &bytes, NULL), RF_OK);
-    ck_assert_int_eq(rf_model_inspect(r.model, &c->in, 1, sweep_note, seen, &bytes, NULL), RF_OK);
+    sweep_inspect(&r, c->in.dim[0], &own);
+    sweep_inspect(&r, c->in.dim[0], seen);
+    if (c->is_batch)
+        sweep_inspect(&r, 1, seen);
     r.n_channels = c->act == SWEEP_NONE ? 0 : (size_t)c->out.dim[c->channel_axis];
     r.channels = calloc(r.n_channels + 1, sizeof(*r.channels));
     for (size_t k = 0; k < r.n_channels; k++)

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Measures Rectifier beside other engines, turn by turn on the same networks and inputs.
+
+    python3 tests/bench/run.py [BUILD] [--nets A,B] [--batch 1,8] [--threads 1,2] [--seconds N]
+                                [--no-avx2] [--lock FILE]
+
+Every row of what it prints starts with a comparison of the outputs; an engine that answers anything else is
+not measured, and the exit code is 1. All numbers go to build/bench/results.json. Needs the standard library
+only; `make bench` installs and builds the rest. README.md says how it measures.
+"""
+
+import argparse
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import engines
+import networks
+
+# What is measured together; the first is divided by each of the others.
+COMPARISONS = {"engines": ("rectifier", "onnxruntime", "pytorch"), "avx2": ("rectifier-avx2", "openblas-avx2")}
+CALL = "identity"  # the network that does nothing: what a call costs
+SLICE = 0.1        # seconds of one engine's turn
+LEAST_ROUNDS = 5
+OF_SCALE = 1e-4    # outputs may differ by this much of the largest one
+
+
+def difference(got, want):
+    """The largest difference, as a share of the largest value."""
+    if len(got) != len(want):
+        return float("inf")
+    scale = max(map(abs, want)) or 1.0
+    return max(abs(a - b) if a == a else float("inf") for a, b in zip(got, want)) / scale
+
+
+def spread(values):
+    values = sorted(values)
+    p10, p90 = (values[round(q * (len(values) - 1))] for q in (0.1, 0.9))
+    return {"median": statistics.median(values), "p10": p10, "p90": p90}
+
+
+def measure(running, batch, seconds):
+    """name -> times, one a round; the engines take turns."""
+    rounds = {name: [] for name in running}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or len(next(iter(rounds.values()))) < LEAST_ROUNDS:
+        for name, engine in running.items():
+            rounds[name].append(engine.time(batch, SLICE))
+    return rounds
+
+
+def ratios(rounds, calls):
+    """name -> the first engine's times divided by its, round by round; `calls`: what is not to count."""
+    first, *others = rounds
+    net = {name: [ms - calls.get(name, 0) for ms in times] for name, times in rounds.items()}
+    return {name: spread([a / b for a, b in zip(net[first], net[name]) if b > 0] or [float("nan")]) for name in others}
+
+
+def row(running, batch, seconds, calls):
+    """One row of results, without what identifies it."""
+    outputs = {name: engine.run(batch) for name, engine in running.items()}
+    ours, *others = running
+    errors = {name: difference(outputs[ours], outputs[name]) for name in others}
+    if not all(error <= OF_SCALE for error in errors.values()):
+        return {"errors": errors, "wrong": True}
+    rounds = measure(running, batch, seconds)
+    return {"errors": errors, "rounds": len(rounds[ours]), "ms": {name: spread(ms) for name, ms in rounds.items()},
+            "ratios": ratios(rounds, {}), "without_call": ratios(rounds, calls)}
+
+
+def show(found):
+    words = [f"{found['network']:14} b{found['batch']} t{found['threads']}"]
+    if found.get("wrong"):
+        return print(words[0], "DIFFERENT OUTPUTS", found["errors"], flush=True)
+    for name, ms in found["ms"].items():
+        words.append(f"{name} {ms['median']:.4g} ms")
+        if name in found["ratios"]:
+            ratio = found["ratios"][name]
+            words.append(f"{ratio['median']:.3f} ({ratio['p10']:.3f}..{ratio['p90']:.3f})")
+            without = found["without_call"][name]["median"]
+            words += [f"without calls {without:.3f}"] if abs(without - ratio["median"]) > 0.005 else []
+    return print("  ".join(words), flush=True)
+
+
+@contextlib.contextmanager
+def turn(path):
+    """Waits for other measurements on this machine that hold the same lock."""
+    if not path:
+        yield
+        return
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Bench:
+    def __init__(self, args):
+        self.args, self.kinds = args, engines.kinds(args.build.resolve())
+        self.rows, self.starts, self.about, self.calls = [], [], {}, {}
+
+    def network(self, comparison, name, threads, batches):
+        """All rows of one network at one number of threads."""
+        present = [kind for kind in COMPARISONS[comparison] if kind in self.kinds]
+        for kind in present:
+            engines.model_of(self.kinds[kind], name)
+        with turn(self.args.lock), contextlib.ExitStack() as stack:
+            running = {}
+            for kind in present:
+                running[kind] = stack.enter_context(engines.Engine(self.kinds[kind], name, threads))
+                self.about.setdefault(kind, running[kind].about)
+            self.starts.append({
+                "comparison": comparison, "network": name, "threads": threads,
+                **{what: {kind: getattr(engine, what) for kind, engine in running.items()}
+                   for what in ("load_ms", "start_ms", "resident_mb")}})
+            for batch in batches:
+                found = row(running, batch, self.args.seconds, self.calls.get((comparison, threads), {}))
+                if name == CALL:
+                    self.calls[comparison, threads] = {kind: ms["median"] for kind, ms in found.get("ms", {}).items()}
+                self.rows.append({"comparison": comparison, "network": name, "batch": batch, "threads": threads,
+                                  **found})
+                show(self.rows[-1])
+            if comparison == "engines" and "gflops" not in self.about["rectifier"]:
+                self.about["rectifier"].update(running["rectifier"].ask("peak"))
+
+    def run(self):
+        for name in (CALL, *self.args.nets):
+            networks.write(name, engines.FOLDER, max(self.args.batch))
+            for threads in self.args.threads:
+                self.network("engines", name, threads, [1] if name == CALL else self.args.batch)
+        for name in self.args.nets if self.args.avx2 and "rectifier-avx2" in self.kinds else []:
+            self.network("avx2", name, 1, self.args.batch)
+
+    def results(self):
+        return {"date": datetime.date.today().isoformat(), "command": self.args.command, "machine": machine(),
+                "engines": self.about, "rows": self.rows, "starts": self.starts}
+
+
+def rounded(found):
+    """Four digits of every number."""
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    return float(f"{found:.4g}") if isinstance(found, float) else found
+
+
+def as_json(results):
+    """A line a row."""
+    parts = [f'"{key}": ' + ("[\n" + ",\n".join(json.dumps(rounded(row)) for row in value) + "\n]"
+                            if isinstance(value, list) else json.dumps(value)) for key, value in results.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def machine():
+    text = subprocess.run(["lscpu"], check=True, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "LC_ALL": "C"}).stdout
+    cpu = {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return {"cpu": f"{cpu.get('Model name')} (family {cpu.get('CPU family')}, model {cpu.get('Model')})",
+            "cores": len(os.sched_getaffinity(0)),
+            "governor": governor.read_text().strip() if governor.exists() else "not visible",
+            "system": platform.freedesktop_os_release()["PRETTY_NAME"]}
+
+
+def head(bench):
+    print(f"machine: {json.dumps(machine())}")
+    absent = [name for name in COMPARISONS["engines"] if name not in bench.kinds]
+    print(f"absent: {', '.join(absent)}" if absent else "all engines are there")
+    print("ms a run; ratio of the first engine's time to the other's: median of the rounds (p10..p90)", flush=True)
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
+def command(parser, args):
+    """What gives the same measurement."""
+    chosen = [(what, getattr(args, what)) for what in ("nets", "batch", "threads", "seconds")]
+    words = [f"{what.upper()}={','.join(map(str, value)) if isinstance(value, list) else value}"
+             for what, value in chosen if value != parser.get_default(what)]
+    return " ".join(["make bench", *words])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build", nargs="?", default=engines.ROOT / "build", type=pathlib.Path)
+    everything = [name for name in networks.NETWORKS if name != CALL]
+    parser.add_argument("--nets", default=everything, type=lambda text: text.split(","), metavar="NET,...",
+                        help=f"of {' '.join(everything)}")
+    parser.add_argument("--batch", default=[1, 8], type=numbers)
+    parser.add_argument("--threads", default=[1, 2], type=numbers)
+    parser.add_argument("--seconds", default=6.0, type=float, help="a row")
+    parser.add_argument("--no-avx2", dest="avx2", action="store_false",
+                        help="without panels beside OpenBLAS")
+    parser.add_argument("--lock", metavar="FILE", help="take turns with whoever locks this file, network by network")
+    args = parser.parse_args()
+    args.command = command(parser, args)
+    unknown = [name for name in args.nets if name not in everything]
+    if unknown:
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(everything)}")
+    engines.FOLDER.mkdir(parents=True, exist_ok=True)
+    bench = Bench(args)
+    head(bench)
+    try:
+        bench.run()
+    finally:
+        path = engines.FOLDER / "results.json"
+        path.write_text(as_json(bench.results()), encoding="utf-8")
+        print(f"kept in {path.relative_to(engines.ROOT)}")
+    return 1 if any(found.get("wrong") for found in bench.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

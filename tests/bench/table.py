@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""The tables between `<!-- bench: NAME -->` and `<!-- end -->` in the pages, made from results.json beside this file.
+
+    python3 tests/bench/table.py            # exit code 1 when a page says anything else
+    python3 tests/bench/table.py --write
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+import networks
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RESULTS = pathlib.Path(__file__).with_name("results.json")
+PAGES = ("README.md", "tests/bench/README.md")
+TITLES = {"rectifier": "Rectifier", "onnxruntime": "onnxruntime-node", "pytorch": "PyTorch"}
+OURS, CALL = "rectifier", "identity"
+
+
+def line(cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def table(head, rows):
+    return "\n".join(map(line, [head, ["---"] * len(head), *rows]))
+
+
+def unique(values):
+    return list(dict.fromkeys(values))
+
+
+def title(network):
+    return networks.NETWORKS[network][0]
+
+
+def three_digits(value):
+    digits = f"{value:.3g}"
+    return f"{value:.0f}" if "e" in digits else digits
+
+
+def rows_of(results, comparison):
+    """network -> {(threads, batch): row}"""
+    found = {}
+    for row in results["rows"]:
+        if row["comparison"] == comparison and row["network"] != CALL and not row.get("wrong"):
+            found.setdefault(row["network"], {})[row["threads"], row["batch"]] = row
+    return found
+
+
+def cell(row, other):
+    if other not in row.get("ratios", {}):
+        return ""
+    whole, without = (row[what][other]["median"] for what in ("ratios", "without_call"))
+    return f"{whole:.2f}" + (f" ({without:.2f})" if abs(whole - without) > 0.01 else "")
+
+
+def ratios(results, comparison, ours, others):
+    """A row a network: our time of the first case, and the ratios of all."""
+    rows = rows_of(results, comparison)
+    cases = sorted({case for found in rows.values() for case in found})
+    head = ["network", "ms, " + case_title(cases[0])]
+    head += [f"{TITLES.get(other, other)}, {case_title(case)}" if i == 0 else case_title(case)
+             for other in others for i, case in enumerate(cases)]
+    lines = []
+    for network, found in rows.items():
+        first = found.get(cases[0])
+        cells = [title(network), three_digits(first["ms"][ours]["median"]) if first else ""]
+        lines.append(cells + [cell(found.get(case, {}), other) for other in others for case in cases])
+    return table(head, lines)
+
+
+def case_title(case):
+    return f"b{case[1]} t{case[0]}"
+
+
+def others_of(results):
+    return [name for name in TITLES if name != OURS and name in results["engines"]]
+
+
+def version(name, about):
+    return f"{TITLES[name]} {about['version']}" + (f" (Node.js {about['node']})" if "node" in about else "")
+
+
+def where(results):
+    machine, about = results["machine"], results["engines"]
+    versions = ", ".join(version(name, about[name]) for name in (OURS, *others_of(results)))
+    return (f"{machine['cpu']}, {machine['cores']} cores, {about[OURS]['isa']}, {about[OURS]['gflops']:.0f} GFLOP/s a "
+            f"core at the best, frequency governor {machine['governor']}; {machine['system']}; {versions}; "
+            f"{results['date']}, `{results['command']}`.")
+
+
+def call(results):
+    """What a call costs, in words."""
+    rows = [row for row in results["rows"] if row["network"] == CALL]
+    if not rows:
+        return ""
+    costs = [f"{1e3 * ms['median']:.1f} µs in {TITLES[name]}" for name, ms in rows[0]["ms"].items()]
+    return (f"A call alone, on a network of one ReLU over 16 numbers, takes {', '.join(costs)}, and is part of all "
+            "times; in parentheses the ratio without it where that differs by more than 0.01.")
+
+
+def speed(results):
+    return "\n\n".join((ratios(results, "engines", OURS, others_of(results)), call(results), where(results)))
+
+
+def start(results):
+    """Time from the start of a process to its first answer, and its memory then."""
+    names = [name for name in TITLES if name in results["engines"]]
+    best = {}
+    for found in results["starts"]:
+        if found["comparison"] == "engines":
+            best.setdefault(found["network"], []).append(found)
+    lines = []
+    for network, found in best.items():
+        cells = [title(network)]
+        for what in ("start_ms", "resident_mb"):
+            cells += [f"{min(one[what][name] for one in found if name in one[what]):.0f}" for name in names]
+        lines.append(cells)
+    head = ["network"] + [f"{TITLES[name]}, {unit}" for unit in ("ms", "MB") for name in names]
+    return table(head, lines)
+
+
+def avx2(results):
+    return ratios(results, "avx2", "rectifier-avx2", ["openblas-avx2"])
+
+
+TABLES = {"speed": speed, "start": start, "avx2": avx2}
+
+
+def filled(text, results):
+    def fill(match):
+        return f"{match[1]}\n{TABLES[match[2]](results)}\n{match[3]}"
+    return re.sub(r"(?s)(<!-- bench: (\w+) -->).*?(<!-- end -->)", fill, text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--write", action="store_true", help="write the tables into the pages")
+    args = parser.parse_args()
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    stale = 0
+    for name in PAGES:
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8")
+        new = filled(text, results)
+        if "<!-- bench: " not in text:
+            print(f"{name}: no `<!-- bench: NAME -->`")
+            stale += 1
+        elif new != text and args.write:
+            path.write_text(new, encoding="utf-8")
+        elif new != text:
+            print(f"{name}: a table is not what results.json gives: make bench-table")
+            stale += 1
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
