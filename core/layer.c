@@ -208,6 +208,30 @@ void rf_tally_release(struct rf_tally *t)
     free(t->memory);
 }
 
+void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_layer *layers,
+                   size_t n_layers, const struct rf_kernels *k)
+{
+    to->n_values += from->n_values;
+    from->n_values = 0;
+    for (const struct rf_layer *l = layers; l < layers + n_layers; l++) {
+        const size_t first = l->first_place, places = rf_layer_places(l);
+        const struct rf_moments sum = moments_from(&to->moments, first);
+        const struct rf_moments part = moments_from(&from->moments, first);
+
+        if (!from->positions[l->index])
+            continue;
+        to->positions[l->index] += from->positions[l->index];
+        from->positions[l->index] = 0;
+        for (size_t i = 0; i < RF_N_COUNTS; i++) {
+            for (size_t c = first; c < first + places; c++)
+                to->counts[i][c] += from->counts[i][c];
+            memset(from->counts[i] + first, 0, places * sizeof(*from->counts[i]));
+        }
+        k->moments_add(&sum, &part, places);
+        k->moments_clear(&part, places);
+    }
+}
+
 static void flush_channel(const struct rf_tally *t, const struct rf_layer *layer, size_t place,
                           struct rf_channel_activity *to)
 {

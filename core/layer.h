@@ -87,6 +87,9 @@ void rf_tally_release(struct rf_tally *t);
 /* Adds a finished run. `out` is the activation's output. */
 void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run, size_t n_parts,
                     const struct rf_pixels *out, const struct rf_kernels *k, struct rf_tally *t);
+/* Moves everything from one to another. */
+void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_layer *layers,
+                   size_t n_layers, const struct rf_kernels *k);
 /* Moves everything to `totals`, one a channel. */
 void rf_tally_flush(struct rf_tally *t, const struct rf_layer *layers, size_t n_layers,
                     struct rf_channel_activity *totals);
