@@ -167,11 +167,13 @@ test: deps test-deps ## build and run every test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)python3 tests/run.py $(B)
 
-campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers, 10^7 numbers
+campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers, 10^7 numbers, overload, crowds
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --unit --filter check_numbers
+	$(Q)python3 tests/campaign/overload.py $(B)
+	$(Q)python3 tests/campaign/crowd.py $(B)
 
 bench-json: deps ## JSON of an image's size beside jansson
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
