@@ -16,7 +16,6 @@
 
 #include "server/clock.h"
 #include "server/log.h"
-#include "server/queue.h"
 #include "server/server.h"
 
 /* A refused body up to this size is read and dropped, so that the client sees the reply and may go
@@ -276,7 +275,7 @@ static enum MHD_Result dispatch(struct srv_request *r)
         return send_reply(r);
     r->stage = SRV_STAGE_QUEUED;
     MHD_suspend_connection(r->transport);
-    srv_queue_submit(r);
+    srv_dispatch_submit(&r->server->dispatch, r);
     return MHD_YES;
 }
 
