@@ -111,7 +111,7 @@ static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
     const int threads = config->threads ? (int)config->threads : s->cpus.threads;
     enum rf_status rc = srv_listener_new(&s->listener, s, err);
     if (!rc)
-        rc = rf_pool_new(&s->pool, threads, err);
+        rc = rf_pool_new(&s->pool, threads, srv_cpus_may_spin(&s->cpus, threads), err);
     if (!rc)
         rc = srv_dispatch_init(&s->dispatch, s->pool, config->max_delay, batch_bytes(s), err);
     if (!rc)
