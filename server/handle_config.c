@@ -46,6 +46,11 @@ enum srv_next srv_handle_config(struct srv_server *server, struct srv_request *r
                   m->max_batch);
     add_list(b, "input", m->io.inputs, m->io.n_inputs, batched, ",\"format\":\"FORMAT_NONE\"}");
     add_list(b, "output", m->io.outputs, m->io.n_outputs, batched, ",\"label_filename\":\"\"}");
+    if (m->max_batch > 1)
+        rf_buf_printf(b,
+                      ",\"dynamic_batching\":{\"preferred_batch_size\":[],"
+                      "\"max_queue_delay_microseconds\":%" PRIu64 "}",
+                      server->config->max_delay / 1000);
     rf_buf_printf(b,
                   ",\"instance_group\":[{\"name\":\"%s\",\"kind\":\"KIND_CPU\",\"count\":%zu,"
                   "\"gpus\":[]}]}",
