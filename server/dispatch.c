@@ -8,6 +8,11 @@
 #include "server/job.h"
 #include "server/models.h"
 
+/* Handing a request to a worker and back takes some 40 us. An HTTP thread that computes keeps its
+ * other connections waiting, so this is all that it may do itself. */
+#define QUICK_NS (200 * SRV_MS / 1000)
+#define QUICK_BYTES (16 * 1024)
+
 /* ---- queues with something in them; all under the lock ---- */
 
 static void append(struct srv_dispatch *d, struct srv_queue *q)
@@ -81,6 +86,17 @@ static void become_idle(struct srv_worker *w)
 {
     w->next_idle = w->dispatch->idle;
     w->dispatch->idle = w;
+    w->dispatch->n_idle++;
+}
+
+static struct srv_worker *take_idle(struct srv_dispatch *d)
+{
+    struct srv_worker *const w = d->idle;
+    if (w) {
+        d->idle = w->next_idle;
+        d->n_idle--;
+    }
+    return w;
 }
 
 /* False when there is nothing: the worker is idle then. */
@@ -140,19 +156,45 @@ static void work(struct rf_task *task)
     }
 }
 
+/* A body holds no more rows than a byte for each element allows. */
+static bool is_quick(const struct srv_request *r)
+{
+    const struct srv_rows *rows = &r->job.model->rows;
+    if (!rows->independent || r->guard.compressed || r->body_len > QUICK_BYTES ||
+        rows->ns > QUICK_NS)
+        return false;
+    return rows->ns * (1 + r->body_len / (1 + rows->elements)) <= QUICK_NS;
+}
+
+bool srv_dispatch_run_here(struct srv_dispatch *d, struct srv_request *r)
+{
+    struct srv_worker *w = NULL;
+    if (!is_quick(r))
+        return false;
+    pthread_mutex_lock(&d->lock);
+    const bool waits = d->max_delay > 0 && d->n_workers == 1; /* for company */
+    if (!waits && !d->first && d->n_idle == d->n_workers)
+        w = take_idle(d);
+    pthread_mutex_unlock(&d->lock);
+    if (!w)
+        return false;
+    if (srv_job_decode(r))
+        srv_batch_run(&w->gather, &r->job.waiting);
+    go_back(w);
+    return true;
+}
+
 void srv_dispatch_submit(struct srv_dispatch *d, struct srv_request *r)
 {
     struct srv_queue *const q = &r->job.model->queue;
     pthread_mutex_lock(&d->lock);
-    struct srv_worker *const w = d->idle;
+    struct srv_worker *const w = take_idle(d);
     const bool was_empty = srv_queue_is_empty(q);
     r->job.waited = !w && !d->n_waiting;
     srv_queue_arrive(q, &r->job.waiting);
     if (was_empty)
         append(d, q);
-    if (w)
-        d->idle = w->next_idle;
-    else if (d->n_waiting)
+    if (!w && d->n_waiting)
         pthread_cond_signal(&d->came);
     pthread_mutex_unlock(&d->lock);
     if (w)
@@ -196,11 +238,9 @@ enum rf_status srv_dispatch_init(struct srv_dispatch *d, struct rf_pool *pool, u
     *d = (struct srv_dispatch){
         .pool = pool, .max_delay = max_delay, .workers = workers, .n_workers = n};
     for (size_t i = 0; i < n; i++) {
-        workers[i] = (struct srv_worker){.task = {.run = work},
-                                         .dispatch = d,
-                                         .next_idle = d->idle,
-                                         .gather = {.max = max_gather}};
-        d->idle = &workers[i];
+        workers[i] = (struct srv_worker){
+            .task = {.run = work}, .dispatch = d, .gather = {.max = max_gather}};
+        become_idle(&workers[i]);
     }
     pthread_mutex_init(&d->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -32,6 +32,7 @@ struct srv_dispatch {
     pthread_mutex_t lock; /* everything below, and the queues */
     pthread_cond_t came;  /* a job, for a worker that waits for more rows */
     struct srv_worker *idle;
+    size_t n_idle;
     size_t n_waiting; /* workers that wait for more rows */
     struct srv_queue *first, *last;
 };
@@ -42,6 +43,11 @@ enum rf_status srv_dispatch_init(struct srv_dispatch *d, struct rf_pool *pool, u
 /* Once the pool is gone, and with it the workers' threads. Zeros are fine. */
 void srv_dispatch_release(struct srv_dispatch *d);
 
+/*
+ * Computes it here and now, in the place of an idle worker, if all are idle and it takes less than
+ * it would to wake one up. The request is not suspended; its reply is made.
+ */
+bool srv_dispatch_run_here(struct srv_dispatch *d, struct srv_request *r);
 /* Hands the suspended request over; the caller's last access. */
 void srv_dispatch_submit(struct srv_dispatch *d, struct srv_request *r);
 /* Answers those in the queues that are past their deadline or whose client has left. */

@@ -10,7 +10,6 @@
 
 #include "proto/text.h"
 #include "server/embedded.h"
-#include "server/rows.h"
 
 bool srv_model_name_is_valid(const char *name)
 {
@@ -238,8 +237,8 @@ static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, s
 
 static void find_max_batch(struct srv_model *model, int64_t limit, size_t bytes)
 {
-    model->max_batch = 0;
-    if (srv_rows_are_independent(model->model, model->sessions[0]))
+    model->rows = srv_rows_try(model->model, model->sessions[0]);
+    if (model->rows.independent)
         model->max_batch = srv_rows_that_fit(model->model, limit, bytes);
     model->queue.max_batch = model->max_batch;
 }

@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "server/metrics.h"
 #include "server/queue.h"
+#include "server/rows.h"
 
 #define SRV_MAX_MODEL_NAME 128
 #define SRV_BUNDLED_NAME "digits"
@@ -26,6 +27,7 @@ struct srv_model {
     struct rf_io *io_inputs, *io_outputs;
     double load_time;  /* of day, for the metrics */
     int64_t max_batch; /* rows in one run that requests may share; 0: they share none */
+    struct srv_rows rows;
     struct srv_queue queue;
     struct srv_model_metrics metrics;
     pthread_mutex_t lock; /* the free sessions */

@@ -4,13 +4,19 @@
 
 #include "core/rectifier.h"
 
+struct srv_rows {
+    bool independent;
+    uint64_t elements; /* of the inputs of one row */
+    uint64_t ns;       /* that it takes to run, and to read and write as JSON; an estimate */
+};
+
 /*
- * They may when every input and output has an open dimension 0, and the outputs of a row are the
- * same whatever row is beside it. The last is found by trying: two rows of random numbers, run
- * together and each alone; when that cannot be done, they are not. The session is one of the
- * model's; nothing is counted.
+ * Requests may share a run when every input and output has an open dimension 0, and the outputs of
+ * a row are the same whatever row is beside it. The last is found by trying: two rows of random
+ * numbers, run together and each alone; when that cannot be done, they are not. The session is one
+ * of the model's; nothing is counted.
  */
-bool srv_rows_are_independent(struct rf_model *model, struct rf_session *session);
+struct srv_rows srv_rows_try(struct rf_model *model, struct rf_session *session);
 
 /* Bytes that a worker needs for a run of so many rows: its session's, and the inputs gathered. */
 size_t srv_rows_bytes(struct rf_model *model, int64_t rows);
