@@ -144,6 +144,7 @@ $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libpr
 $(B)/tests/e2e/%.so: tests/e2e/%.c
 	@echo "  LD    $@"; mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
+$(B)/tests/bench/echo: LIBS := -lmicrohttpd
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -253,10 +254,14 @@ bench-kernels: deps ## how fast activations are, on every instruction set
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/kernels
 	$(Q)$(B)/tests/bench/kernels
 
+bench-latency: deps ## a small request beside libmicrohttpd alone
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/echo $(B)/tests/bench/latency
+	$(Q)python3 tests/bench/latency.py $(B)
+
 bench-deps: | deps
 	$(Q)deploy/packages.sh $(BENCH_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
-.PHONY: bench bench-kernels bench-table bench-deps
+.PHONY: bench bench-latency bench-kernels bench-table bench-deps
 
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .

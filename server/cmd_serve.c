@@ -3,6 +3,7 @@
  * loses no request: not ready, port closed, requests answered, connections ended, threads joined.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,20 @@ static void raise_fd_limit(uint64_t max_connections)
                 (unsigned long long)limit.rlim_cur, (unsigned long long)max_connections);
 }
 
+static size_t batch_bytes(const struct srv_server *s)
+{
+    return srv_rows_memory(s->memory, (uint64_t)rf_pool_threads(s->pool));
+}
+
+static void log_batch(const struct srv_model *m, uint64_t limit)
+{
+    if (m->max_batch == 0)
+        srv_log(SRV_INFO, "model %s: requests share no run, its rows are not independent", m->name);
+    else if ((uint64_t)m->max_batch < limit)
+        srv_log(SRV_INFO, "model %s: %" PRId64 " rows in one run, for more there is no --memory",
+                m->name, m->max_batch);
+}
+
 static enum rf_status add_model(struct srv_server *s, const char *spec,
                                 const struct rf_model_options *options, struct rf_error *err)
 {
@@ -59,7 +74,10 @@ static enum rf_status add_model(struct srv_server *s, const char *spec,
     s->models.list[s->models.n++] = m;
     if (*m->network.note)
         srv_log(SRV_INFO, "model %s: %s", m->name, m->network.note);
-    return srv_model_warm_up(m, s->pool, err);
+    rc = srv_model_warm_up(m, s->pool, (int64_t)s->config->max_batch, batch_bytes(s), err);
+    if (!rc)
+        log_batch(m, s->config->max_batch);
+    return rc;
 }
 
 static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
@@ -95,10 +113,13 @@ static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
     if (!rc)
         rc = rf_pool_new(&s->pool, threads, srv_cpus_may_spin(&s->cpus, threads), err);
     if (!rc)
+        rc = srv_dispatch_init(&s->dispatch, s->pool, config->max_delay, batch_bytes(s), err);
+    if (!rc)
         rc = load_models(s, err);
     srv_conns_init(&s->conns, srv_listener_linger, s->listener);
     if (!rc)
         rc = srv_http_start(&s->http, s, err);
+    srv_sink_flush(); /* what there was to say so far stands in the log when requests come */
     atomic_store(&s->ready, !rc);
     if (!rc)
         rc = srv_listener_start(s->listener, err);
@@ -110,6 +131,7 @@ static void bring_down(struct srv_server *s)
     srv_http_stop(s->http);
     srv_listener_free(s->listener);
     rf_pool_free(s->pool);
+    srv_dispatch_release(&s->dispatch);
     for (size_t i = 0; i < s->models.n; i++)
         srv_model_free(s->models.list[i]);
     srv_conns_release(&s->conns);
@@ -250,7 +272,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
 {
     s->config = config;
     srv_cpus_read(&s->cpus);
-    s->memory = config->memory ? config->memory : srv_memory_limit() / 2;
+    s->memory = srv_memory(config->memory);
     s->budget.limit = s->memory / 4;
     s->reply_limit = s->memory / 4;
     /* Blocked in every thread: sigwait takes them, and no system call is interrupted. */

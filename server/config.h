@@ -69,7 +69,7 @@ struct srv_config {
     struct srv_list models;
     const char *default_model;
     /* computing */
-    uint64_t threads, queue_size, memory;
+    uint64_t threads, queue_size, max_batch, max_delay, memory;
     int isa, gemm, conv, weights;
     /* activity */
     int activity;

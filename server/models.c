@@ -248,8 +248,16 @@ static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, s
     return RF_OK;
 }
 
-enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
-                                 struct rf_error *err)
+static void find_max_batch(struct srv_model *model, int64_t limit, size_t bytes)
+{
+    model->rows = srv_rows_try(model->model, model->sessions[0]);
+    if (model->rows.independent)
+        model->max_batch = srv_rows_that_fit(model->model, limit, bytes);
+    model->queue.max_batch = model->max_batch;
+}
+
+enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, int64_t max_batch,
+                                 size_t batch_bytes, struct rf_error *err)
 {
     struct warm_ups all = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     enum rf_status rc = make_sessions(model, pool, err);
@@ -278,6 +286,8 @@ enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
     pthread_cond_destroy(&all.changed);
     pthread_mutex_destroy(&all.lock);
     free(list);
+    if (!rc)
+        find_max_batch(model, max_batch, batch_bytes);
     return rc;
 }
 

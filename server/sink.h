@@ -11,7 +11,7 @@
 
 /* Before it, and without memory for the thread, lines are written by whoever logs. */
 void srv_sink_start(void);
-/* Before the process ends: gives the lines that wait half a second. */
+/* Gives the lines that wait half a second to be written; needed before the process ends. */
 void srv_sink_flush(void);
 
 /* One line with its newline; any thread. */
