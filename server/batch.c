@@ -52,7 +52,7 @@ static enum rf_status run_once(struct run *x, uint64_t rows, uint64_t start, str
     if (rc)
         return rc;
     const uint64_t begin = srv_now();
-    rc = rf_session_run(x->session, x->in, x->n_in, x->out, x->n_out, true, err);
+    rc = srv_nodes_run(&x->model->nodes, x->session, x->in, x->n_in, x->out, x->n_out, err);
     x->rows = rows;
     x->ns = (struct srv_run_times){.input = begin - start, .compute = srv_now() - begin};
     return rc;

@@ -18,6 +18,7 @@
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 /* Descriptors beside the connections': files, epoll, lingering sockets, the C library. */
 #define SPARE_FDS 128
@@ -145,7 +146,9 @@ static void log_start(const struct srv_server *s)
                               s->models.list[i]->name);
     srv_line_begin(&line, SRV_INFO, "serving");
     srv_line_text(&line, "version", RF_VERSION);
-    srv_line_text(&line, "address", srv_listener_address(s->listener));
+    srv_line_text(&line, "address", srv_listener_address(s->listener, SRV_PORT_MAIN));
+    if (s->config->admin_port)
+        srv_line_text(&line, "admin_address", srv_listener_address(s->listener, SRV_PORT_ADMIN));
     srv_line_text(&line, "models", models);
     srv_line_text(&line, "isa", rf_engine_isa());
     srv_line_text(&line, "gemm", rf_engine_gemm());
@@ -176,6 +179,7 @@ static void *watch(void *arg)
         return NULL;
     srv_log(SRV_ERROR, signal > 0 ? "second signal: exiting with requests unanswered"
                                   : "exit timeout: exiting with requests unanswered");
+    srv_sink_flush();
     _exit(SRV_EXIT_FAILURE);
 }
 
@@ -242,7 +246,7 @@ static bool log_as_json(const struct srv_config *config)
 /* For someone at a terminal: something to paste. */
 static void print_hint(const struct srv_server *s)
 {
-    const char *at = srv_listener_address(s->listener);
+    const char *at = srv_listener_address(s->listener, SRV_PORT_MAIN);
     if (!isatty(STDOUT_FILENO))
         return;
     if (s->config->args.n == 0 && s->config->models.n == 0)
@@ -277,6 +281,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    srv_sink_start(); /* with the signals blocked */
 }
 
 int srv_cmd_serve(const struct srv_config *config)
@@ -304,5 +309,6 @@ int srv_cmd_serve(const struct srv_config *config)
     atomic_store(&stopped, true);
     if (!rc)
         srv_log(SRV_INFO, "stopped");
+    srv_sink_flush();
     return rc ? SRV_EXIT_FAILURE : SRV_EXIT_OK;
 }

@@ -12,6 +12,7 @@
 #include "proto/load.h"
 #include "server/config.h"
 #include "server/metrics.h"
+#include "server/nodes.h"
 #include "server/queue.h"
 #include "server/rows.h"
 
@@ -30,6 +31,7 @@ struct srv_model {
     struct srv_rows rows;
     struct srv_queue queue;
     struct srv_model_metrics metrics;
+    struct srv_nodes nodes;
     pthread_mutex_t lock; /* the free sessions */
     struct rf_session **sessions;
     size_t n_sessions, n_free;
