@@ -52,7 +52,7 @@ static enum rf_status add_model(struct srv_server *s, const char *spec,
     if (srv_models_find(&s->models, m->name)) {
         rc = rf_fail(err, RF_INVALID,
                      "two models are called '%s'; give one another name: NAME=PATH", m->name);
-        srv_model_free(m);
+        srv_model_unref(m);
         return rc;
     }
     s->models.list[s->models.n++] = m;
@@ -110,7 +110,7 @@ static void bring_down(struct srv_server *s)
     srv_listener_free(s->listener);
     rf_pool_free(s->pool);
     for (size_t i = 0; i < s->models.n; i++)
-        srv_model_free(s->models.list[i]);
+        srv_model_unref(s->models.list[i]);
     srv_conns_release(&s->conns);
 }
 

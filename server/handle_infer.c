@@ -14,6 +14,7 @@
 struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r)
 {
     struct srv_model *model = srv_models_find(&server->models, r->match.model);
+    r->job.model = model;
     if (!model) {
         srv_reply_error(r, 404, "Request for unknown model: '%.64s' is not found", r->match.model);
         return NULL;
@@ -107,14 +108,14 @@ enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes)
 
 enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
 {
-    r->job.model = server->default_model;
     if (r->match.id == SRV_ROUTE_INFER_MODEL)
-        r->job.model = srv_find_model(server, r);
+        (void)srv_find_model(server, r);
+    else
+        r->job.model = srv_model_ref(server->default_model);
     return r->job.model ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
 }
 
 enum srv_next srv_handle_v2_infer(struct srv_server *server, struct srv_request *r)
 {
-    r->job.model = srv_find_model(server, r);
-    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_OIP) : SRV_REPLY;
+    return srv_find_model(server, r) ? srv_infer_enqueue(r, RF_TAKES_OIP) : SRV_REPLY;
 }

@@ -112,11 +112,12 @@ enum rf_status srv_model_load(struct srv_model **out, const char *spec,
     struct srv_model *m = calloc(1, sizeof *m);
     if (!m)
         return rf_fail_nomem(err, "a model", sizeof *m);
+    atomic_init(&m->refs, 1);
     pthread_mutex_init(&m->lock, NULL);
     m->version = "1";
     const enum rf_status rc = load(m, spec, options, err);
     if (rc) {
-        srv_model_free(m);
+        srv_model_unref(m);
         return rc;
     }
 #ifdef __GLIBC__
@@ -128,10 +129,8 @@ enum rf_status srv_model_load(struct srv_model **out, const char *spec,
     return RF_OK;
 }
 
-void srv_model_free(struct srv_model *model)
+static void free_model(struct srv_model *model)
 {
-    if (!model)
-        return;
     for (size_t i = 0; i < model->n_sessions; i++)
         rf_session_free(model->sessions[i]);
     free(model->sessions);
@@ -141,6 +140,18 @@ void srv_model_free(struct srv_model *model)
     free(model->io_outputs);
     pthread_mutex_destroy(&model->lock);
     free(model);
+}
+
+struct srv_model *srv_model_ref(struct srv_model *model)
+{
+    atomic_fetch_add_explicit(&model->refs, 1, memory_order_relaxed);
+    return model;
+}
+
+void srv_model_unref(struct srv_model *model)
+{
+    if (model && atomic_fetch_sub(&model->refs, 1) == 1)
+        free_model(model);
 }
 
 bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes)
@@ -287,6 +298,6 @@ struct srv_model *srv_models_find(const struct srv_models *models, const char *n
 {
     for (size_t i = 0; i < models->n; i++)
         if (strcmp(models->list[i]->name, name) == 0)
-            return models->list[i];
+            return srv_model_ref(models->list[i]);
     return NULL;
 }

@@ -1,11 +1,13 @@
 /*
  * The models served: loaded at the start, immutable afterwards, so that any thread may look one up.
- * A model owns its sessions, one for each compute thread, so that a worker never waits for one.
+ * A model owns its sessions, one for each compute thread, so that a worker never waits for one. Who
+ * uses a model holds a reference: a request from routing to completion.
  */
 #ifndef SRV_MODELS_H
 #define SRV_MODELS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/rectifier.h"
 #include "proto/infer.h"
@@ -17,6 +19,7 @@
 #define SRV_BUNDLED_NAME "digits"
 
 struct srv_model {
+    atomic_size_t refs;
     char name[SRV_MAX_MODEL_NAME + 1];
     const char *version;
     struct rf_network network; /* labels, format, sha256; its graph went into the model */
@@ -39,13 +42,14 @@ struct srv_models {
 bool srv_model_name_is_valid(const char *name);
 
 /*
- * Loads MODEL: "path" or "name=path", or the bundled network when it is NULL or names it and no
- * such file exists. The model is ready to make sessions.
+ * Loads MODEL, with one reference: "path" or "name=path", or the bundled network when it is NULL or
+ * names it and no such file exists. The model is ready to make sessions.
  */
 enum rf_status srv_model_load(struct srv_model **out, const char *spec,
                               const struct rf_model_options *options,
                               struct rf_error *err) RF_CHECKED;
-void srv_model_free(struct srv_model *model);
+struct srv_model *srv_model_ref(struct srv_model *model);
+void srv_model_unref(struct srv_model *model); /* frees with the last reference; NULL is fine */
 
 /* Makes the sessions, one for each of the pool's threads, and runs each once, uncounted. */
 enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
@@ -59,7 +63,7 @@ void srv_model_give_session(struct srv_model *model, struct rf_session *session)
  * shapes follow from an input's elements. `shapes` has room for every input. */
 bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes);
 
-/* Borrowed, or NULL. */
+/* A reference, or NULL. */
 struct srv_model *srv_models_find(const struct srv_models *models, const char *name);
 
 #endif

@@ -45,7 +45,7 @@ struct srv_reply {
 
 /* What the worker needs to know of an inference. */
 struct srv_job {
-    struct srv_model *model;
+    struct srv_model *model; /* a reference, until the request is completed */
     enum rf_body body_form, reply_form;
     struct rf_decode_options decode;
     bool waits; /* all workers were busy when it came */
