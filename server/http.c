@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "server/clock.h"
+#include "server/loader.h"
 #include "server/log.h"
 #include "server/queue.h"
 #include "server/server.h"
@@ -272,11 +273,15 @@ static enum MHD_Result dispatch(struct srv_request *r)
     if (r->stage == SRV_STAGE_DISCARD)
         return send_reply(r);
     r->received_ns = srv_now();
-    if (srv_routes[r->match.id].handler(r->server, r) == SRV_REPLY)
+    const enum srv_next next = srv_routes[r->match.id].handler(r->server, r);
+    if (next == SRV_REPLY)
         return send_reply(r);
     r->stage = SRV_STAGE_QUEUED;
     MHD_suspend_connection(r->transport);
-    srv_queue_submit(r);
+    if (next == SRV_LOAD)
+        srv_loader_submit(r->server->loader, &r->task);
+    else
+        srv_queue_submit(r);
     return MHD_YES;
 }
 
