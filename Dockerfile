@@ -5,7 +5,7 @@ FROM debian:12-slim AS build
 # the Makefile's PACKAGES, and what gcc needs without recommended packages
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev \
+        gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
         libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src

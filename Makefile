@@ -15,7 +15,7 @@ empty    :=
 
 # ---- set-up -------------------------------------------------------------------------------------
 # What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
-PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
+PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
@@ -57,7 +57,7 @@ LDBLAS   := -Wl,--wrap=blas_memory_alloc,--wrap=blas_memory_free $(BLAS_LIB)/lib
 
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DRF_VERSION='"$(VERSION)"'
 ALLFLAGS  = -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -pthread -MMD -MP
-LIBS      = -ljansson -l:libprotobuf-c.a $(LDBLAS) -lm -pthread
+LIBS      = -ljansson -lnettle -l:libprotobuf-c.a $(LDBLAS) -lm -pthread
 LDFLAGS  += -pie $(LDHARDEN) -Wl,--as-needed,--no-copy-dt-needed-entries $(SANFLAGS)
 
 # Instruction sets: kernels/simd/*.c is compiled once for each.

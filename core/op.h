@@ -129,6 +129,8 @@ struct rf_exec {
 #define RF_OP_READS_ANY (1u << 5)
 #define RF_OP_CHANNELS_LAST (1u << 6) /* row-major outputs have their channels last */
 #define RF_OP_READS_PIXELS (1u << 7)  /* takes a channels-last image for the rows it flattens to */
+/* Where output 0 is an NHWC batch, each image of it follows from the same image of the inputs. */
+#define RF_OP_IMAGEWISE (1u << 8)
 
 #define RF_ACCEPTS_ROWMAJOR (1u << RF_ROWMAJOR)
 #define RF_ACCEPTS_NHWC (1u << RF_NHWC)

@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/images.h"
 #include "core/infer.h"
 #include "core/memory.h"
 #include "core/model.h"
 
-/* Work below this many multiply-accumulates (about 0.1 ms) is not worth waking a thread for. */
-#define COST_OF_A_PART 4000000
+/* Multiply-accumulates that are worth handing to a thread: that must be woken (about 40 us), and
+ * that looks out for them. */
+static const int64_t cost_of_a_part[2] = {4000000, 1000000};
+
 #define MAX_PARTS 256
 
 /* ---- memory ------------------------------------------------------------------------------------
@@ -110,6 +113,18 @@ static void group_values(struct layout *m)
     }
 }
 
+/* Values that only steps run image by image see are kept for one image. */
+static void find_image_values(struct layout *m)
+{
+    for (size_t i = 0; i < m->plan->n_image_steps; i++) {
+        const rf_value_id root = root_of(m, m->g->nodes[i]->out[0]);
+        struct rf_place_of *const place = &m->plan->places[root];
+
+        if (place->kind == RF_PLACE_SLAB && m->last[root] < m->plan->n_image_steps)
+            place->kind = RF_PLACE_IMAGE;
+    }
+}
+
 static size_t dense_bytes(const struct rf_tensor *t)
 {
     size_t bytes;
@@ -120,38 +135,65 @@ static size_t dense_bytes(const struct rf_tensor *t)
                : bytes + RF_ALIGN;
 }
 
-static enum rf_status place_values(struct layout *m, struct rf_error *err)
+/* The spans of one kind of place, in memory of `*bytes`. What steps that run image by image leave
+ * for others is there from the first to the last image. */
+static enum rf_status place_kind(struct layout *m, enum rf_place kind, size_t *bytes)
 {
     const struct rf_graph *const g = m->g;
-    struct rf_plan *const plan = m->plan;
+    const struct rf_plan *const plan = m->plan;
 
+    memset(m->spans, 0, (g->n_values + 1) * sizeof(*m->spans));
     for (size_t i = 0; i < g->n_nodes; i++) {
+        const bool at_once = kind == RF_PLACE_SLAB && i < plan->n_image_steps;
+
         for (int k = 0; k < g->nodes[i]->n_out; k++) {
             const rf_value_id id = g->nodes[i]->out[k];
-            const struct rf_tensor *const t = &plan->tensors[id];
+            struct rf_tensor t = plan->tensors[id];
 
-            if (m->root[id] != id || plan->places[id].kind != RF_PLACE_SLAB)
+            if (m->root[id] != id || plan->places[id].kind != kind)
                 continue;
-            struct rf_tensor sized = *t;
-            m->spans[id] = (struct rf_span){.first = (uint32_t)i,
+            if (kind == RF_PLACE_IMAGE)
+                t = rf_image_like(&t);
+            m->spans[id] = (struct rf_span){.first = at_once ? 0 : (uint32_t)i,
                                             .last = m->last[id] > i ? m->last[id] : (uint32_t)i,
-                                            .bytes = t->layout == RF_NHWC
-                                                         ? rf_tensor_lay_out(&sized, &m->before[id])
-                                                         : dense_bytes(t)};
+                                            .bytes = t.layout == RF_NHWC
+                                                         ? rf_tensor_lay_out(&t, &m->before[id])
+                                                         : dense_bytes(&t)};
         }
     }
-    const enum rf_status rc = rf_place_spans(m->spans, g->n_values, &plan->slab_bytes);
+    const enum rf_status rc = rf_place_spans(m->spans, g->n_values, bytes);
+    *bytes = (*bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    return rc;
+}
+
+/* What shares memory with a value of this kind is of it as well. */
+static void note_places(struct layout *m, enum rf_place kind, size_t base)
+{
+    for (size_t v = 0; v < m->g->n_values; v++) {
+        const rf_value_id root = root_of(m, (rf_value_id)v);
+
+        if (m->plan->places[root].kind == kind)
+            m->plan->places[v] = (struct rf_place_of){
+                .kind = kind, .offset = base + m->spans[root].offset + m->before[root]};
+    }
+}
+
+static enum rf_status place_values(struct layout *m, struct rf_error *err)
+{
+    struct rf_plan *const plan = m->plan;
+    enum rf_status rc;
+
+    for (size_t v = 0; v < m->g->n_values; v++)
+        plan->places[v] = plan->places[root_of(m, (rf_value_id)v)];
+    rc = place_kind(m, RF_PLACE_SLAB, &plan->slab_bytes);
+    if (!rc) {
+        note_places(m, RF_PLACE_SLAB, 0);
+        rc = place_kind(m, RF_PLACE_IMAGE, &plan->image_bytes);
+    }
     if (rc)
         return rf_fail(err, rc,
                        "the network's values do not fit into memory at these input shapes");
-    for (size_t v = 0; v < g->n_values; v++) {
-        const rf_value_id root = root_of(m, (rf_value_id)v);
-
-        plan->places[v].kind = plan->places[root].kind;
-        plan->places[v].input = plan->places[root].input;
-        if (plan->places[v].kind == RF_PLACE_SLAB)
-            plan->places[v].offset = m->spans[root].offset + m->before[root];
-    }
+    note_places(m, RF_PLACE_IMAGE, plan->slab_bytes);
     return RF_OK;
 }
 
@@ -171,13 +213,14 @@ static enum rf_status plan_memory(const struct rf_graph *g, struct rf_plan *plan
     } else {
         for (size_t v = 0; v < n; v++) {
             m.root[v] = (rf_value_id)v;
-            if (g->values[v].constant)
+            if (g->values[v].constant || g->values[v].producer < 0)
                 plan->places[v].kind = RF_PLACE_KNOWN;
         }
         for (size_t i = 0; i < g->n_inputs; i++)
             plan->places[g->inputs[i]] = (struct rf_place_of){.kind = RF_PLACE_INPUT, .input = i};
         find_last_uses(&m);
         group_values(&m);
+        find_image_values(&m);
         rc = place_values(&m, err);
     }
     free(m.root);
@@ -216,48 +259,61 @@ static enum rf_status lay_out_images(const struct rf_graph *g, struct rf_plan *p
     return RF_OK;
 }
 
-static int worthwhile_parts(const struct rf_infer *wish)
+static int worthwhile_parts(const struct rf_infer *wish, size_t images, bool looks_out)
 {
-    int64_t parts = wish->cost / COST_OF_A_PART;
+    int64_t parts = wish->cost / (int64_t)images / cost_of_a_part[looks_out];
 
     if ((size_t)parts > wish->max_parts)
         parts = (int64_t)wish->max_parts;
     return parts < 1 ? 1 : parts > MAX_PARTS ? MAX_PARTS : (int)parts;
 }
 
+static void make_step(struct rf_plan *plan, size_t i, const struct rf_infer *wish)
+{
+    struct rf_step *const s = &plan->steps[i];
+    const size_t images = i < plan->n_image_steps ? plan->n_images : 1;
+
+    for (int k = 0; k < 2; k++)
+        s->n_parts[k] = worthwhile_parts(wish, images, k);
+    s->scratch = (wish->scratch + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    s->halo = wish->halo;
+    s->halo_value = wish->halo_value;
+    s->macs = wish->macs;
+    s->algorithm = wish->algorithm;
+    if (plan->scratch_bytes < s->scratch)
+        plan->scratch_bytes = s->scratch;
+    if (plan->max_parts < s->n_parts[1])
+        plan->max_parts = s->n_parts[1];
+}
+
+static void make_counted(struct rf_plan *plan, const struct rf_layer *layer)
+{
+    struct rf_step *const s = &plan->steps[layer->node];
+    const bool one = (size_t)layer->node < plan->n_image_steps;
+    const struct rf_pixels p = rf_tensor_pixels(&plan->tensors[s->node->out[0]]);
+    const size_t positions = (one ? 1 : p.n) * p.h * p.w;
+    const size_t bytes = rf_layer_run_bytes(layer, positions, (size_t)s->n_parts[1]) +
+                         rf_layer_scratch(layer->n_channels);
+    size_t *const most = one ? &plan->image_count_bytes : &plan->count_bytes;
+
+    if (p.c != layer->n_channels)
+        return; /* they follow the inputs' sizes in a way that settling did not see */
+    s->layer = layer;
+    if (*most < bytes)
+        *most = (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    if (one && plan->n_image_channels < layer->first + layer->n_channels)
+        plan->n_image_channels = layer->first + layer->n_channels;
+}
+
 static void make_steps(const struct rf_model *model, struct rf_plan *plan,
                        const struct rf_infer *wishes)
 {
-    const struct rf_graph *const g = model->graph;
-
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        struct rf_step *const s = &plan->steps[i];
-
-        s->node = g->nodes[i];
-        s->n_parts = worthwhile_parts(&wishes[i]);
-        s->scratch = (wishes[i].scratch + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
-        s->halo = wishes[i].halo;
-        s->halo_value = wishes[i].halo_value;
-        s->macs = wishes[i].macs;
-        s->algorithm = wishes[i].algorithm;
-        if (plan->scratch_bytes < s->scratch)
-            plan->scratch_bytes = s->scratch;
-        if (plan->max_parts < s->n_parts)
-            plan->max_parts = s->n_parts;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        plan->steps[i].node = model->graph->nodes[i];
+        make_step(plan, i, &wishes[i]);
     }
-    for (size_t i = 0; i < model->n_layers; i++) {
-        const struct rf_layer *const layer = &model->layers[i];
-        struct rf_step *const s = &plan->steps[layer->node];
-        const struct rf_pixels p = rf_tensor_pixels(&plan->tensors[s->node->out[0]]);
-        const size_t bytes = rf_layer_run_bytes(layer, p.n * p.h * p.w, (size_t)s->n_parts) +
-                             rf_layer_scratch(layer->n_channels);
-
-        if (p.c != layer->n_channels)
-            continue; /* they follow the inputs' sizes in a way that settling did not see */
-        s->layer = layer;
-        if (plan->count_bytes < bytes)
-            plan->count_bytes = bytes;
-    }
+    for (size_t i = 0; i < model->n_layers; i++)
+        make_counted(plan, &model->layers[i]);
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------
@@ -271,16 +327,41 @@ void rf_plan_unref(struct rf_plan *plan)
     free(plan);
 }
 
+int rf_plan_image_parts(const struct rf_plan *plan, int threads)
+{
+    const size_t n = plan->n_images, t = (size_t)threads;
+
+    if (!plan->n_image_steps)
+        return 0;
+    return n % t == 0 || n >= 4 * t ? threads : 1;
+}
+
+struct rf_plan_memory rf_plan_memory(const struct rf_plan *plan, int threads)
+{
+    const int parts = plan->max_parts < threads ? plan->max_parts : threads;
+    const int images = rf_plan_image_parts(plan, threads);
+    const size_t counting = (size_t)images * plan->image_count_bytes;
+    struct rf_plan_memory m = {.counting =
+                                   counting > plan->count_bytes ? counting : plan->count_bytes};
+
+    if (__builtin_mul_overflow(plan->scratch_bytes, (size_t)(parts > images ? parts : images),
+                               &m.scratch))
+        m.scratch = SIZE_MAX;
+    if (__builtin_mul_overflow(plan->image_bytes, (size_t)images, &m.slab) ||
+        __builtin_add_overflow(m.slab, plan->slab_bytes, &m.slab))
+        m.slab = SIZE_MAX;
+    return m;
+}
+
 size_t rf_plan_bytes(const struct rf_plan *plan, int threads)
 {
-    const size_t parts = (size_t)(plan->max_parts < threads ? plan->max_parts : threads);
+    const struct rf_plan_memory m = rf_plan_memory(plan, threads);
     size_t bytes;
 
-    if (__builtin_mul_overflow(plan->scratch_bytes, parts, &bytes) ||
-        __builtin_add_overflow(bytes, plan->slab_bytes, &bytes) ||
-        __builtin_add_overflow(bytes, plan->count_bytes, &bytes))
-        return SIZE_MAX;
-    return bytes;
+    return __builtin_add_overflow(m.slab, m.scratch, &bytes) ||
+                   __builtin_add_overflow(bytes, m.counting, &bytes)
+               ? SIZE_MAX
+               : bytes;
 }
 
 static enum rf_status copy_keys(struct rf_plan *plan, const struct rf_graph *g,
@@ -358,8 +439,10 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
         rc = infer(plan, g, wishes, err);
     if (!rc)
         rc = lay_out_images(g, plan, wishes, err);
-    if (!rc)
+    if (!rc) {
+        plan->n_image_steps = rf_image_steps(g, plan->tensors, wishes, &plan->n_images);
         rc = plan_memory(g, plan, err);
+    }
     if (rc)
         return rc;
     make_steps(model, plan, wishes);

@@ -114,8 +114,9 @@ enum rf_status rf_session_run(struct rf_session *session, const void *const *in,
                               struct rf_tensor *out, size_t n_out, bool count,
                               struct rf_error *err) RF_CHECKED;
 
-/* Measures: `after(arg, step)` is called behind every step of the session's runs, in the calling
- * thread; NULL ends it. */
+/* Measures: `after(arg, step)` is called behind every step of the session's runs, one call at a
+ * time; where steps run image by image, behind every image, or every one of one thread's. NULL ends
+ * it. */
 void rf_session_watch(struct rf_session *session, void (*after)(void *arg, size_t step), void *arg);
 /* Multiply-accumulates of one core at the best the instruction set in use can do: the kernel that
  * products end in, on operands that stay in the first-level cache. Does that work once; the caller

@@ -200,7 +200,8 @@ static void fold_int64(enum rf_fold how, const struct rf_walk *w)
 #define LONGEST_ROW 1536
 
 struct rows {
-    const float *row[ROWS];
+    const float *first;
+    ptrdiff_t row[ROWS]; /* from the first one */
     size_t n, length;
     double *to;
 };
@@ -211,7 +212,13 @@ static void add_rows(struct rows *r, const struct rf_kernels *k)
 
     if (!r->n)
         return;
-    k->sum_taps(sum, r->row, r->n, 1, r->length);
+    k->window_sum(&(struct rf_window_row){.y = sum,
+                                          .x = r->first,
+                                          .tap = r->row,
+                                          .n_taps = r->n,
+                                          .pixels = 1,
+                                          .channels = r->length,
+                                          .scale = 1});
     for (size_t i = 0; i < r->length; i++)
         r->to[i] += (double)sum[i];
     r->n = 0;
@@ -230,7 +237,9 @@ static void sum_rows(struct rf_walk *w, const struct rf_kernels *k)
         if (r.n == ROWS || r.to != (double *)w->data[1])
             add_rows(&r, k);
         r.to = (double *)w->data[1];
-        r.row[r.n++] = (const float *)w->data[0];
+        if (!r.n)
+            r.first = (const float *)w->data[0];
+        r.row[r.n++] = (const float *)w->data[0] - r.first;
     }
     add_rows(&r, k);
 }

@@ -4,6 +4,7 @@
 
 #include "core/counters.h"
 #include "core/fpenv.h"
+#include "core/images.h"
 #include "core/model.h"
 
 struct rf_session {
@@ -11,12 +12,15 @@ struct rf_session {
     struct rf_pool *pool;
     int threads;
     struct rf_plan *plan;
+    int image_parts;           /* of its steps that run image by image */
     struct rf_tensor *tensors; /* the plan's, bound to the slab */
     struct memory {
         void *data;
         size_t bytes;
-    } slab, scratch, counting;
-    struct rf_counters counters;           /* registered with the model */
+    } slab, scratch, counting, images; /* images: tensors, as each part sees them */
+    struct rf_counters counters;       /* registered with the model */
+    struct rf_channel_activity *apart; /* of images in parts other than the first */
+    size_t n_apart;
     void (*after)(void *arg, size_t step); /* measures, or NULL */
     void *after_arg;
 };
@@ -57,6 +61,8 @@ void rf_session_free(struct rf_session *s)
     free(s->slab.data);
     free(s->scratch.data);
     free(s->counting.data);
+    free(s->images.data);
+    free(s->apart);
     free(s->tensors);
     rf_model_unref(s->model);
     free(s);
@@ -82,9 +88,38 @@ static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
     return RF_OK;
 }
 
-static int n_parts(const struct rf_session *s, const struct rf_step *step)
+static enum rf_status reserve_apart(struct rf_session *s, size_t n, struct rf_error *err)
 {
-    return step->n_parts < s->threads ? step->n_parts : s->threads;
+    if (s->n_apart >= n)
+        return RF_OK;
+    free(s->apart);
+    s->n_apart = 0;
+    s->apart = calloc(n, sizeof(*s->apart));
+    if (!s->apart)
+        return rf_fail_nomem(err, "counters", n * sizeof(*s->apart));
+    s->n_apart = n;
+    rf_channels_clear(s->apart, n);
+    return RF_OK;
+}
+
+static enum rf_status reserve_all(struct rf_session *s, const struct rf_plan *plan,
+                                  struct rf_error *err)
+{
+    const struct rf_plan_memory m = rf_plan_memory(plan, s->threads);
+    const int parts = rf_plan_image_parts(plan, s->threads);
+    enum rf_status rc = reserve(&s->slab, m.slab + RF_ALIGN, "slab", err);
+
+    if (!rc)
+        rc = reserve(&s->scratch, m.scratch, "scratch", err);
+    if (!rc)
+        rc = reserve(&s->counting, m.counting, "counters", err);
+    if (!rc)
+        rc = reserve(&s->images,
+                     (size_t)parts * s->model->graph->n_values * sizeof(struct rf_tensor), "images",
+                     err);
+    if (!rc && parts > 1)
+        rc = reserve_apart(s, (size_t)(parts - 1) * plan->n_image_channels, err);
+    return rc;
 }
 
 static void bind(struct rf_session *s)
@@ -93,7 +128,7 @@ static void bind(struct rf_session *s)
 
     memcpy(s->tensors, s->plan->tensors, g->n_values * sizeof(*s->tensors));
     for (size_t v = 0; v < g->n_values; v++)
-        if (s->plan->places[v].kind == RF_PLACE_SLAB)
+        if (s->plan->places[v].kind == RF_PLACE_SLAB || s->plan->places[v].kind == RF_PLACE_IMAGE)
             s->tensors[v].data = (char *)s->slab.data + s->plan->places[v].offset;
 }
 
@@ -108,18 +143,13 @@ enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *s
         return rc;
     rf_plan_unref(s->plan);
     s->plan = NULL;
-    const int parts = plan->max_parts < s->threads ? plan->max_parts : s->threads;
-    rc = reserve(&s->slab, plan->slab_bytes + RF_ALIGN, "slab", err);
-    if (!rc)
-        rc =
-            reserve(&s->scratch, plan->scratch_bytes * (size_t)(parts ? parts : 1), "scratch", err);
-    if (!rc)
-        rc = reserve(&s->counting, plan->count_bytes, "counters", err);
+    rc = reserve_all(s, plan, err);
     if (rc) {
         rf_plan_unref(plan);
         return rc;
     }
     s->plan = plan;
+    s->image_parts = rf_plan_image_parts(plan, s->threads);
     bind(s);
     return RF_OK;
 }
@@ -153,6 +183,15 @@ static void fill_halo(const struct rf_tensor *t, float value)
         fill_pixels(first + (top + p.h) * p.row, bottom * p.row, value);
     }
 }
+
+/* What a step works on: the whole batch, or one image of it in the memory of one part. */
+struct scope {
+    bool is_image;
+    size_t image;
+    int part, threads; /* threads: that may share the step */
+    char *scratch, *counting;
+    struct rf_channel_activity *counts;
+};
 
 /* One step, as its parts see it. */
 struct job {
@@ -190,41 +229,138 @@ static void run_parts(struct rf_session *s, const struct rf_step *step, struct j
 }
 
 /* The same, with the activation's counters. */
-static void run_counted(struct rf_session *s, const struct rf_step *step, struct job *job)
+static void run_counted(struct rf_session *s, const struct rf_step *step, const struct scope *scope,
+                        struct job *job)
 {
     const struct rf_layer *const layer = step->layer;
     const struct rf_pixels out = rf_tensor_pixels(job->exec.out[0]);
     const size_t positions = out.n * out.h * out.w, parts = (size_t)job->n_parts;
     struct rf_layer_run run;
 
-    rf_layer_run_begin(&run, layer, positions, parts, s->counting.data);
+    rf_layer_run_begin(&run, layer, positions, parts, scope->counting);
     job->exec.layer = &run;
     run_parts(s, step, job);
     rf_layer_count(layer, &run, parts, &out, s->model->kernels,
-                   (char *)s->counting.data + rf_layer_run_bytes(layer, positions, parts),
-                   s->counters.pending + layer->first);
+                   scope->counting + rf_layer_run_bytes(layer, positions, parts),
+                   scope->counts + layer->first);
     job->exec.layer = NULL;
 }
 
-static void run_step(struct rf_session *s, const struct rf_step *step, bool count)
+/* A value as the scope sees it. */
+static const struct rf_tensor *look(const struct rf_session *s, rf_value_id v,
+                                    const struct scope *scope)
 {
+    const struct rf_tensor *const batch = &s->tensors[v];
+    const enum rf_place kind = s->plan->places[v].kind;
+
+    if (!scope->is_image || kind == RF_PLACE_KNOWN)
+        return batch;
+    struct rf_tensor *const image =
+        (struct rf_tensor *)s->images.data + (size_t)scope->part * s->model->graph->n_values + v;
+
+    if (kind == RF_PLACE_IMAGE) {
+        *image = rf_image_like(batch);
+        image->data = (char *)batch->data + (size_t)scope->part * s->plan->image_bytes;
+    } else {
+        *image = rf_image_of(batch, scope->image);
+    }
+    return image;
+}
+
+static int n_parts(const struct rf_session *s, const struct rf_step *step, int threads)
+{
+    const int worthwhile = step->n_parts[s->pool && rf_pool_spins(s->pool)];
+
+    return worthwhile < threads ? worthwhile : threads;
+}
+
+static void run_step(struct rf_session *s, size_t i, const struct scope *scope, bool count)
+{
+    const struct rf_step *const step = &s->plan->steps[i];
     const struct rf_node *const node = step->node;
     const struct rf_tensor *in[RF_MAX_IN] = {NULL}, *out[RF_MAX_OUT] = {NULL};
     struct job job = {.op = node->op,
                       .exec = {.state = node->state, .in = in, .out = out, .k = s->model->kernels},
-                      .scratch = s->scratch.data,
+                      .scratch = scope->scratch,
                       .scratch_step = step->scratch,
-                      .n_parts = n_parts(s, step)};
+                      .n_parts = n_parts(s, step, scope->threads)};
 
+    if (step->idle)
+        return;
     for (int k = 0; k < node->n_in; k++)
-        in[k] = node->in[k] == RF_NO_VALUE ? NULL : &s->tensors[node->in[k]];
+        in[k] = node->in[k] == RF_NO_VALUE ? NULL : look(s, node->in[k], scope);
     for (int k = 0; k < node->n_out; k++)
-        out[k] = &s->tensors[node->out[k]];
+        out[k] = look(s, node->out[k], scope);
     if (step->layer && count)
-        run_counted(s, step, &job);
+        run_counted(s, step, scope, &job);
     else
         run_parts(s, step, &job);
+    if (s->after && scope->part == 0)
+        s->after(s->after_arg, i);
 }
+
+/* ---- image by image ----------------------------------------------------------------------------
+ */
+
+struct images {
+    struct rf_session *s;
+    bool count;
+};
+
+/* A part's share of the images, with what it has of memory and counters. */
+static void run_images(void *arg, int part)
+{
+    const struct images *const job = arg;
+    struct rf_session *const s = job->s;
+    const struct rf_plan *const plan = s->plan;
+    const size_t at = (size_t)part;
+    struct scope scope = {.is_image = true,
+                          .part = part,
+                          .threads = s->image_parts > 1 ? 1 : s->threads,
+                          .scratch = (char *)s->scratch.data + at * plan->scratch_bytes,
+                          .counting = (char *)s->counting.data + at * plan->image_count_bytes,
+                          .counts = part ? s->apart + (at - 1) * plan->n_image_channels
+                                         : s->counters.pending};
+    size_t first, last;
+
+    rf_part_range(plan->n_images, part, s->image_parts, &first, &last);
+    for (scope.image = first; scope.image < last; scope.image++)
+        for (size_t i = 0; i < plan->n_image_steps; i++)
+            run_step(s, i, &scope, job->count);
+}
+
+static void run_all_images(struct rf_session *s, bool count)
+{
+    const size_t n = s->plan->n_image_channels;
+    struct images job = {.s = s, .count = count};
+
+    if (s->image_parts == 1)
+        run_images(&job, 0);
+    else
+        rf_pool_parallel(s->pool, run_images, &job, s->image_parts);
+    for (int part = 1; part < s->image_parts; part++) {
+        struct rf_channel_activity *const apart = s->apart + (size_t)(part - 1) * n;
+
+        rf_channels_add(s->counters.pending, apart, n);
+        rf_channels_clear(apart, n);
+    }
+}
+
+static void run_steps(struct rf_session *s, bool count)
+{
+    const struct scope scope = {.threads = s->threads,
+                                .scratch = s->scratch.data,
+                                .counting = s->counting.data,
+                                .counts = s->counters.pending};
+
+    if (s->image_parts)
+        run_all_images(s, count);
+    for (size_t i = s->plan->n_image_steps; i < s->plan->n_steps; i++)
+        run_step(s, i, &scope, count);
+}
+
+/* ---- the whole run -----------------------------------------------------------------------------
+ */
 
 static void bind_inputs(struct rf_session *s, const void *const *in)
 {
@@ -248,13 +384,11 @@ enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_
                        n_out, g->n_inputs, g->n_outputs);
     bind_inputs(s, in);
     rf_counters_begin(&s->counters);
-    for (size_t i = 0; i < s->plan->n_steps; i++) {
-        if (s->plan->steps[i].idle)
-            continue;
-        run_step(s, &s->plan->steps[i], count);
-        if (s->after)
-            s->after(s->after_arg, i);
-    }
+    if (s->pool)
+        rf_pool_enter(s->pool);
+    run_steps(s, count);
+    if (s->pool)
+        rf_pool_leave(s->pool);
     if (count && n_in && s->plan->inputs[0].rank)
         s->counters.pending_inputs += (uint64_t)s->plan->inputs[0].dim[0];
     rf_counters_end(&s->counters);

@@ -245,3 +245,11 @@ struct rf_halo rf_window_halo(const struct rf_window *w)
                             .bottom = reach(w, 0),
                             .right = reach(w, 1)};
 }
+
+void rf_window_offsets(const struct rf_window *w, const struct rf_pixels *in, ptrdiff_t *tap)
+{
+    for (int64_t y = 0; y < w->kernel[0]; y++)
+        for (int64_t x = 0; x < w->kernel[1]; x++)
+            *tap++ =
+                y * w->dilation[0] * (ptrdiff_t)in->row + x * w->dilation[1] * (ptrdiff_t)in->pitch;
+}

@@ -62,6 +62,9 @@ void rf_window_as_image(struct rf_window *w);
 /* How far the windows reach beyond the image. */
 struct rf_halo rf_window_halo(const struct rf_window *w);
 
+/* Where each tap's pixel lies from its window's first one, in floats; row by row. */
+void rf_window_offsets(const struct rf_window *w, const struct rf_pixels *in, ptrdiff_t *tap);
+
 /* The input pixel at window element (ky, kx) of output position (n, y, x); may lie in the halo. */
 static inline const float *rf_window_pixel(const struct rf_window *w, const struct rf_pixels *in,
                                            size_t n, size_t y, size_t x, int64_t ky, int64_t kx)

@@ -75,7 +75,8 @@ struct job {
     const struct rf_winograd *w;
     const struct rf_winograd_grid *grid;
     const struct rf_kernels *k;
-    size_t m, first, last; /* rows of tiles */
+    const struct rf_winograd_share *share;
+    size_t m;
     float *v, *products;
     size_t v_step, product_step;
 };
@@ -86,7 +87,7 @@ static void transform_inputs(const struct job *j, const struct rf_pixels *in, in
     struct rf_winograd_input t = {
         .row = in->row, .pitch = in->pitch, .channels = in->c, .v = j->v, .step = j->v_step};
 
-    for (size_t r = j->first; r < j->last; r++) {
+    for (size_t r = j->share->first; r < j->share->last; r++) {
         const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
 
         for (size_t c = 0; c < j->grid->columns; c++, t.v += in->c) {
@@ -99,21 +100,22 @@ static void transform_inputs(const struct job *j, const struct rf_pixels *in, in
 
 static void transform_outputs(const struct job *j, const struct rf_pixels *out)
 {
+    const size_t c0 = j->share->c0, channels = j->share->c1 - c0;
     struct rf_winograd_output t = {.m = j->products,
                                    .step = j->product_step,
-                                   .channels = out->c,
+                                   .channels = channels,
                                    .row = out->row,
                                    .pitch = out->pitch};
 
-    for (size_t r = j->first; r < j->last; r++) {
+    for (size_t r = j->share->first; r < j->share->last; r++) {
         const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
 
         t.h = out->h - y < j->m ? out->h - y : j->m;
-        for (size_t c = 0; c < j->grid->columns; c++, t.m += out->c) {
+        for (size_t c = 0; c < j->grid->columns; c++, t.m += channels) {
             const size_t x = c * j->m;
 
             t.w = out->w - x < j->m ? out->w - x : j->m;
-            t.y = out->data + n * out->image + y * out->row + x * out->pitch;
+            t.y = out->data + n * out->image + y * out->row + x * out->pitch + c0;
             j->k->winograd_output[j->w->size](&t);
         }
     }
@@ -121,25 +123,25 @@ static void transform_outputs(const struct job *j, const struct rf_pixels *out)
 
 void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid *grid,
                      const struct rf_kernels *k, const struct rf_pixels *in, int64_t top,
-                     int64_t left, const struct rf_pixels *out, size_t first, size_t last,
-                     float *scratch)
+                     int64_t left, const struct rf_pixels *out,
+                     const struct rf_winograd_share *share, float *scratch)
 {
     const size_t m = rf_winograd_m(w->size), matrices = (m + 2) * (m + 2);
-    const size_t tiles = (last - first) * grid->columns;
+    const size_t tiles = (share->last - share->first) * grid->columns;
+    const size_t channels = share->c1 - share->c0;
     struct job j = {.w = w,
                     .grid = grid,
                     .k = k,
+                    .share = share,
                     .m = m,
-                    .first = first,
-                    .last = last,
                     .v = scratch,
                     .v_step = matrix_step(tiles, in->c),
-                    .product_step = matrix_step(tiles, out->c)};
+                    .product_step = matrix_step(tiles, channels)};
 
     j.products = scratch + matrices * j.v_step;
     transform_inputs(&j, in, top, left);
     for (size_t t = 0; t < matrices; t++)
         rf_gemm_run(&w->gemm[t], j.v + t * j.v_step, in->c, tiles, j.products + t * j.product_step,
-                    out->c, 0, out->c);
+                    channels, share->c0, share->c1);
     transform_outputs(&j, out);
 }

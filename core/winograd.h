@@ -35,14 +35,19 @@ struct rf_winograd_grid {
 
 struct rf_winograd_grid rf_winograd_grid(const struct rf_winograd *w, size_t height, size_t width);
 
+/* Rows of tiles [first, last), counted through all images, at most a chunk of them; and channels
+ * [c0, c1) of the output, of which c0 is a multiple of 64. */
+struct rf_winograd_share {
+    size_t first, last, c0, c1;
+};
+
 /*
- * Rows of tiles [first, last), counted through all images, at most a chunk of them: writes the sums
- * of these output pixels. Input pixels of whole tiles must be there, in the halo where they lie
- * outside of the image; `top` and `left` are the padding.
+ * Writes the sums of a share's output pixels. Input pixels of whole tiles must be there, in the
+ * halo where they lie outside of the image; `top` and `left` are the padding.
  */
 void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid *grid,
                      const struct rf_kernels *k, const struct rf_pixels *in, int64_t top,
-                     int64_t left, const struct rf_pixels *out, size_t first, size_t last,
-                     float *scratch);
+                     int64_t left, const struct rf_pixels *out,
+                     const struct rf_winograd_share *share, float *scratch);
 
 #endif

@@ -1,93 +1,24 @@
 #include "proto/sha256.h"
 
-#include <string.h>
-
-static const uint32_t k[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-
 void rf_sha256_init(struct rf_sha256 *s)
 {
-    static const uint32_t first[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    memcpy(s->h, first, sizeof first);
-    s->length = 0;
-}
-
-static uint32_t rotate(uint32_t x, int n)
-{
-    return x >> n | x << (32 - n);
-}
-
-static void compress(uint32_t state[8], const unsigned char *block)
-{
-    uint32_t w[64];
-    for (int i = 0; i < 16; i++)
-        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
-               (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
-    for (int i = 16; i < 64; i++) {
-        const uint32_t x = w[i - 15], y = w[i - 2];
-        w[i] = w[i - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[i - 7] +
-               (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
-    }
-    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
-    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (int i = 0; i < 64; i++) {
-        const uint32_t t1 =
-            h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + k[i] + w[i];
-        const uint32_t t2 =
-            (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-        h = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
-    }
-    const uint32_t sum[8] = {a, b, c, d, e, f, g, h};
-    for (int i = 0; i < 8; i++)
-        state[i] += sum[i];
+    sha256_init(&s->ctx);
 }
 
 void rf_sha256_add(struct rf_sha256 *s, const void *bytes, size_t n)
 {
-    const unsigned char *p = bytes;
-    while (n > 0) {
-        const size_t used = s->length % 64, room = 64 - used;
-        const size_t part = n < room ? n : room;
-        if (part == 64) {
-            compress(s->h, p);
-        } else {
-            memcpy(s->block + used, p, part);
-            if (part == room)
-                compress(s->h, s->block);
-        }
-        s->length += part;
-        p += part;
-        n -= part;
-    }
+    sha256_update(&s->ctx, n, bytes);
 }
 
 void rf_sha256_hex(struct rf_sha256 *s, char hex[65])
 {
-    static const unsigned char padding[64] = {0x80};
-    static const char digit[] = "0123456789abcdef";
-    const uint64_t bits = s->length * 8;
-    unsigned char length[8];
-    for (int i = 0; i < 8; i++)
-        length[i] = (unsigned char)(bits >> (56 - 8 * i));
-    const size_t used = s->length % 64;
-    rf_sha256_add(s, padding, used < 56 ? 56 - used : 120 - used);
-    rf_sha256_add(s, length, sizeof length);
-    for (int i = 0; i < 64; i++)
-        hex[i] = digit[s->h[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    static const char digits[] = "0123456789abcdef";
+    unsigned char sum[SHA256_DIGEST_SIZE];
+
+    sha256_digest(&s->ctx, sizeof sum, sum);
+    for (size_t i = 0; i < sizeof sum; i++) {
+        hex[2 * i] = digits[sum[i] >> 4];
+        hex[2 * i + 1] = digits[sum[i] & 15];
+    }
     hex[64] = '\0';
 }

@@ -8,6 +8,7 @@
 #include "server/cli.h"
 #include "server/clock.h"
 #include "server/commands.h"
+#include "server/cpus.h"
 #include "server/models.h"
 #include "server/units.h"
 
@@ -62,6 +63,7 @@ struct layer {
     const char *algorithm;
     int64_t macs, parameters;
     struct rf_shape output;
+    double ms; /* in this run */
     struct samples samples;
 };
 
@@ -124,7 +126,7 @@ static void time_step(void *arg, size_t step)
     struct subject *s = arg;
     const uint64_t now = srv_now();
     if (step < s->n_layers)
-        s->no_memory |= !add_sample(&s->layers[step].samples, (double)(now - s->last) * 1e-6);
+        s->layers[step].ms += (double)(now - s->last) * 1e-6;
     s->last = srv_now();
 }
 
@@ -177,6 +179,12 @@ static enum rf_status run_once(struct subject *s, double *ms, struct rf_error *e
         rf_session_run(s->session, (const void *const *)s->in, s->model->io.n_inputs, s->out,
                        s->model->io.n_outputs, true, err);
     *ms = (double)(srv_now() - start) * 1e-6;
+    for (size_t i = 0; i < s->n_layers; i++) {
+        struct layer *l = &s->layers[i];
+        if (l->ms > 0)
+            s->no_memory |= !add_sample(&l->samples, l->ms);
+        l->ms = 0;
+    }
     return rc;
 }
 
@@ -200,6 +208,20 @@ static enum rf_status measure(struct subject *s, size_t n, uint64_t seconds, str
         }
     }
     return rc;
+}
+
+struct measuring {
+    struct subject *subjects;
+    size_t n;
+    uint64_t seconds;
+    struct rf_error *err;
+    enum rf_status rc;
+};
+
+static void measure_all(void *arg)
+{
+    struct measuring *m = arg;
+    m->rc = measure(m->subjects, m->n, m->seconds, m->err);
 }
 
 /* ---- what came out ---- */
@@ -298,13 +320,19 @@ static enum rf_status bench(const struct srv_config *config, const int *levels, 
 {
     struct subject subjects[MAX_LEVELS] = {{0}};
     struct rf_pool *pool = NULL;
-    enum rf_status rc = threads > 1 ? rf_pool_new(&pool, (int)threads, err) : RF_OK;
+    struct srv_cpus cpus;
+    srv_cpus_read(&cpus);
+    const bool spins = srv_cpus_may_spin(&cpus, (int)threads);
+    enum rf_status rc = threads > 1 ? rf_pool_new(&pool, (int)threads, spins, err) : RF_OK;
     for (size_t i = 0; i < n_levels && !rc; i++) {
         subjects[i].level = level_names[levels[i]];
         rc = set_up(&subjects[i], config, levels[i], batch, pool, err);
     }
+    struct measuring m = {
+        .subjects = subjects, .n = n_levels, .seconds = config->seconds, .err = err, .rc = rc};
     if (!rc)
-        rc = measure(subjects, n_levels, config->seconds, err);
+        rf_pool_call(pool, measure_all, &m);
+    rc = m.rc;
     for (size_t i = 0; i < n_levels && !rc; i++) {
         if (subjects[i].no_memory)
             rc = rf_fail_nomem(err, "the report", 0);

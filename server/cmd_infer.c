@@ -158,7 +158,7 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
     /* This thread leads and joins in, but parts are counted by the pool's threads. */
     const int threads = config->threads ? (int)config->threads : cpus.threads;
     if (threads > 1)
-        rc = rf_pool_new(&run->pool, threads, err);
+        rc = rf_pool_new(&run->pool, threads, srv_cpus_may_spin(&cpus, threads), err);
     return rc ? rc : rf_session_new(&run->session, run->model->model, run->pool, err);
 }
 

@@ -61,7 +61,7 @@ static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
     const uint64_t poll = config->model_control == SRV_CONTROL_POLL ? config->poll_interval : 0;
     enum rf_status rc = srv_listener_new(&s->listener, s, err);
     if (!rc)
-        rc = rf_pool_new(&s->pool, threads, err);
+        rc = rf_pool_new(&s->pool, threads, srv_cpus_may_spin(&s->cpus, threads), err);
     if (!rc)
         rc = srv_sync_new(&s->sync, s, err);
     if (!rc)

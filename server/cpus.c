@@ -149,3 +149,8 @@ uint64_t srv_memory_limit(void)
         walk_up(group, read_memory, version, &least);
     return least;
 }
+
+bool srv_cpus_may_spin(const struct srv_cpus *cpus, int threads)
+{
+    return cpus->quota == 0 && threads <= cpus->affinity;
+}

@@ -2,6 +2,7 @@
 #ifndef SRV_CPUS_H
 #define SRV_CPUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct srv_cpus {
@@ -12,6 +13,9 @@ struct srv_cpus {
 };
 
 void srv_cpus_read(struct srv_cpus *cpus);
+/* Whether so many threads may wait awake for a moment: nobody meters their time, and each has a CPU
+ * of its own. */
+bool srv_cpus_may_spin(const struct srv_cpus *cpus, int threads);
 /* Bytes of memory: the cgroup's limit if it has one, else the machine's. */
 uint64_t srv_memory_limit(void);
 

@@ -67,6 +67,27 @@ typedef void rf_rows_fn(const struct rf_rows *r);
 /* to[i] = a[i] op b[i]; where a step is false, a[0] or b[0] serves for all. `to` may be a or b. */
 typedef void rf_binary_fn(float *to, const float *a, bool a_step, const float *b, bool b_step,
                           size_t n);
+
+/*
+ * A row of output pixels whose windows lie evenly spaced: pixel i sees, in channel c, the values
+ * x[i * x_step + tap[t] + c], in the order of the taps.
+ */
+struct rf_window_row {
+    float *y;
+    size_t y_pitch;
+    const float *x;
+    size_t x_step;
+    const ptrdiff_t *tap;
+    size_t n_taps;
+    size_t pixels, channels;
+    float scale;          /* of sums */
+    const float *weights; /* of convolutions only, else NULL */
+    size_t weights_pitch;
+    size_t group_in, group_out; /* grouped only */
+};
+
+typedef void rf_window_fn(const struct rf_window_row *r);
+
 /*
  * Up to panel_rows rows of a product times one panel of panel_width columns:
  *     y[r][c] = sum over taps t and k < depth of row[r][tap[t] + k] * weights[t * depth + k][c]
@@ -142,13 +163,14 @@ struct rf_kernels {
     void (*mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                         uint32_t *counts, uint16_t *any);
 
-    /* y[c] = max over taps of x[t][c]; NaN wins. n_taps >= 1. */
-    void (*max_taps)(float *y, const float *const *x, size_t n_taps, size_t channels);
-    /* y[c] = scale * sum over taps of x[t][c]. */
-    void (*sum_taps)(float *y, const float *const *x, size_t n_taps, float scale, size_t channels);
-    /* y[c] = sum over taps of x[t][c] * w[t * w_pitch + c]. */
-    void (*depthwise)(float *y, const float *const *x, const float *w, size_t w_pitch,
-                      size_t n_taps, size_t channels);
+    rf_window_fn *window_max;       /* the largest value a channel; NaN wins. n_taps >= 1 */
+    rf_window_fn *window_sum;       /* their sum, times scale */
+    rf_window_fn *window_depthwise; /* the sum of x * weights[t * weights_pitch + c], a chain of
+                                       fused additions from +0 */
+    /* The same where output channel c sees the group_in channels from c / group_out * group_in on,
+     * each with a row of weights: weights[(t * group_in + i) * weights_pitch + c]. group_out
+     * divides the floats of a vector and is not less than group_in. */
+    rf_window_fn *window_grouped;
     size_t panel_rows, panel_width;
     void (*panel)(const struct rf_panel_tile *t);
     void (*panel_row)(const struct rf_panel_row *t);

@@ -75,7 +75,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
 #define ROW(opset, prepare_fn, plain)                                                              \
     {                                                                                              \
         .name = "Add", .since = opset, .min_in = 2, .max_in = 2, .min_out = 1, .max_out = 1,       \
-        .flags = RF_OP_INPLACE | RF_OP_EPILOGUE, .layouts = RF_ACCEPTS_ANY,                        \
+        .flags = RF_OP_INPLACE | RF_OP_EPILOGUE | RF_OP_IMAGEWISE, .layouts = RF_ACCEPTS_ANY,      \
         .state_bytes = sizeof(struct state), .fits = fits, .otherwise = &(plain),                  \
         .prepare = prepare_fn, .infer = infer, .run = run,                                         \
     }

@@ -1,11 +1,9 @@
 /*
- * Conv, 1-D and 2-D, on channels-last pixels, by OpenBLAS; and where every channel is its own
- * group.
+ * Conv, 1-D and 2-D, on channels-last pixels, by OpenBLAS.
  *
  * A tile of output positions is gathered into rows of kernel_h * kernel_w * channels floats
  * (im2col) and multiplied with the weights, a group after the other; the epilogue runs on the tile
- * while it is hot. A 1x1 convolution needs no gathering, and where every channel is its own group
- * no product: that is a sum over the window, channel by channel.
+ * while it is hot. A 1x1 convolution needs no gathering.
  *
  * Constant weights are packed once; others by every part of every run, into its scratch.
  */
@@ -20,10 +18,8 @@
 
 struct state {
     struct rf_conv_state common; /* first */
-    /* Constant weights: */
-    struct rf_gemm
-        *gemm;   /* one a group: [kernel_h][kernel_w][in_channels / groups][out / groups] */
-    float *taps; /* depthwise: [kernel_h][kernel_w][channels] */
+    /* Constant weights: one a group, [kernel_h][kernel_w][in_channels / groups][out / groups] */
+    struct rf_gemm *gemm;
 };
 
 /* The convolution at one size of its input. */
@@ -32,9 +28,8 @@ struct layer {
     struct rf_window window;
     size_t groups, n_in, n_out; /* the latter of one group */
     size_t taps;
-    bool depthwise, pointwise;
+    bool pointwise;
     const struct rf_gemm *gemm;
-    const float *weights; /* depthwise */
 };
 
 /* ---- geometry ----------------------------------------------------------------------------------
@@ -50,10 +45,8 @@ static void complete(struct layer *l, const struct state *s, const struct rf_sha
     l->n_in = (size_t)weight->dim[1];
     l->n_out = (size_t)weight->dim[0] / l->groups;
     l->taps = (size_t)(w->kernel[0] * w->kernel[1]);
-    l->depthwise = l->groups > 1 && l->n_in == 1 && l->n_out == 1;
     l->pointwise = l->taps == 1 && w->stride[0] == 1 && w->stride[1] == 1;
     l->gemm = s->gemm;
-    l->weights = s->taps;
 }
 
 /* Floats of one row of the product. */
@@ -98,19 +91,12 @@ static void wish(const struct layer *l, struct rf_infer *x)
 {
     const size_t channels = l->groups * l->n_out;
     const size_t positions = (size_t)rf_numel(&x->out[0]->shape) / channels;
+    const size_t rows = tile_rows(l) < positions ? tile_rows(l) : positions;
 
-    x->cost = l->depthwise ? rf_cost(x->macs, 8) : x->macs;
-    if (l->depthwise) {
-        x->scratch = l->taps * sizeof(float *);
-        x->max_parts = positions / 16 + 1;
-        x->algorithm = "depthwise";
-    } else {
-        const size_t rows = tile_rows(l) < positions ? tile_rows(l) : positions;
-
-        x->scratch = rows * (gathered(l) + channels) * sizeof(float);
-        x->max_parts = positions / RF_GEMM_MIN_ROWS + 1;
-        x->algorithm = l->pointwise ? "pointwise" : "im2col";
-    }
+    x->cost = x->macs;
+    x->scratch = rows * (gathered(l) + channels) * sizeof(float);
+    x->max_parts = positions / RF_GEMM_MIN_ROWS + 1;
+    x->algorithm = l->pointwise ? "pointwise" : "im2col";
 }
 
 static enum rf_status infer(const void *state, struct rf_infer *x)
@@ -138,29 +124,22 @@ static enum rf_status infer_packing(const void *state, struct rf_infer *x)
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
-/* Dense elements [taps...][a][b] of a view of weights [b][a][taps...]. */
-static void pack_block(const struct rf_view *from, float *to)
-{
-    struct rf_view v = *from;
-    int64_t step = from->dim[0] * from->dim[1];
-
-    v.data = (char *)to;
-    v.step[0] = 1;
-    v.step[1] = from->dim[0];
-    for (int d = from->rank - 1; d >= 2; d--) {
-        v.step[d] = step;
-        step *= from->dim[d];
-    }
-    rf_view_copy(&v, from);
-}
-
-/* The block of group g. */
+/* Group g of weights [out][in][taps...] as a dense [taps...][in][n_out]. */
 static void pack_group(const struct rf_view *weight, size_t g, size_t n_out, float *to)
 {
-    struct rf_view v = *weight;
+    struct rf_view from = *weight, v;
+    int64_t step = from.dim[1] * (int64_t)n_out;
 
-    rf_view_slice(&v, 0, (int64_t)(g * n_out), (int64_t)n_out, 1);
-    pack_block(&v, to);
+    rf_view_slice(&from, 0, (int64_t)(g * n_out), (int64_t)n_out, 1);
+    v = from;
+    v.data = (char *)to;
+    v.step[0] = 1;
+    v.step[1] = from.dim[0];
+    for (int d = from.rank - 1; d >= 2; d--) {
+        v.step[d] = step;
+        step *= from.dim[d];
+    }
+    rf_view_copy(&v, &from);
 }
 
 static enum rf_status pack(struct rf_prepare *p, void *state)
@@ -174,12 +153,6 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
 
     memcpy(l.window.kernel, &weight.dim[2], (size_t)l.window.spatial * sizeof(*weight.dim));
     complete(&l, s, &value->shape);
-    if (l.depthwise) {
-        s->taps = rf_prepare_alloc(p, l.taps * l.groups, sizeof(*s->taps));
-        if (s->taps)
-            pack_block(&weight, s->taps);
-        return p->status;
-    }
     s->gemm = rf_prepare_alloc(p, l.groups, sizeof(*s->gemm));
     for (size_t g = 0; s->gemm && g < l.groups; g++) {
         if (rf_gemm_init(p, &s->gemm[g], &rf_gemm_openblas, gathered(&l), l.n_out))
@@ -194,21 +167,13 @@ static void *pack_into(struct layer *l, const struct rf_tensor *tensor, void *sc
 {
     const struct rf_view weight = rf_view_of(tensor);
     struct rf_gemm *const gemm = scratch;
-    void *const weights = (char *)scratch + aligned(l->groups * sizeof(*gemm));
-    float *to = weights;
+    float *to = (float *)((char *)scratch + aligned(l->groups * sizeof(*gemm)));
 
     l->gemm = gemm;
-    l->weights = weights;
-    if (l->depthwise) {
-        pack_block(&weight, to);
-    } else {
-        for (size_t g = 0; g < l->groups; g++, to += gathered(l) * l->n_out) {
-            pack_group(&weight, g, l->n_out, to);
-            gemm[g] = (struct rf_gemm){.backend = &rf_gemm_openblas,
-                                       .weights = to,
-                                       .n_in = gathered(l),
-                                       .n_out = l->n_out};
-        }
+    for (size_t g = 0; g < l->groups; g++, to += gathered(l) * l->n_out) {
+        pack_group(&weight, g, l->n_out, to);
+        gemm[g] = (struct rf_gemm){
+            .backend = &rf_gemm_openblas, .weights = to, .n_in = gathered(l), .n_out = l->n_out};
     }
     return (char *)scratch + packed_bytes(l);
 }
@@ -270,40 +235,17 @@ static void run_tile(const struct layer *l, const struct rf_exec *x, int part, s
     rf_epilogue_run(&l->epilogue, x, part, first, n, straight ? NULL : result, y_pitch, 0, out.c);
 }
 
-static void run_depthwise(const struct layer *l, const struct rf_exec *x, int part, size_t first,
-                          size_t last)
-{
-    const struct rf_window *const w = &l->window;
-    const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
-    const size_t area = out.h * out.w;
-    const float **const tap = x->scratch;
-
-    for (size_t i = first; i < last; i++) {
-        const size_t n = i / area, oy = i % area / out.w, ox = i % out.w;
-
-        for (size_t t = 0; t < l->taps; t++)
-            tap[t] = rf_window_pixel(w, &in, n, oy, ox, (int64_t)t / w->kernel[1],
-                                     (int64_t)t % w->kernel[1]);
-        x->k->depthwise(out.data + n * out.image + oy * out.row + ox * out.pitch, tap, l->weights,
-                        out.c, l->taps, out.c);
-    }
-    rf_epilogue_run(&l->epilogue, x, part, first, last - first, NULL, 0, 0, out.c);
-}
-
 static void run_layer(const struct layer *l, const struct rf_exec *x, int part, int n_parts)
 {
     const struct rf_pixels out = rf_tensor_pixels(x->out[0]);
-    const size_t step = l->depthwise ? out.w : tile_rows(l);
+    const size_t step = tile_rows(l);
     size_t first, last;
 
     rf_part_range(out.n * out.h * out.w, part, n_parts, &first, &last);
     for (size_t at = first; at < last; at += step) {
         const size_t n = last - at < step ? last - at : step;
 
-        if (l->depthwise)
-            run_depthwise(l, x, part, at, at + n);
-        else
-            run_tile(l, x, part, at, n);
+        run_tile(l, x, part, at, n);
     }
 }
 

@@ -36,7 +36,7 @@ enum rf_status rf_conv_infer(const struct rf_conv *c, struct rf_infer *x, struct
 /* What the rows for channels-last pixels have in common; `struct state` is the file's. */
 #define RF_CONV_ROW                                                                                \
     .name = "Conv", .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1,                          \
-    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL, .layouts = RF_ACCEPTS_NHWC,                          \
+    .flags = RF_OP_EPILOGUE | RF_OP_RESIDUAL | RF_OP_IMAGEWISE, .layouts = RF_ACCEPTS_NHWC,        \
     .param_in = 1u << 1 | 1u << 2, .state_bytes = sizeof(struct state)
 
 #endif

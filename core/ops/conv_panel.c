@@ -202,14 +202,9 @@ static void run(const struct rf_exec *x, int part, int n_parts)
 /* ---- rows --------------------------------------------------------------------------------------
  */
 
-/* Not where every channel is its own group: that is no product. */
 static bool fits(const struct rf_graph *g, const struct rf_node *node)
 {
-    const struct rf_shape *const weight = &g->values[node->in[1]].shape;
-    const struct rf_attr *const group = rf_node_attr(node, "group");
-
-    return rf_gemm_backend() == &rf_gemm_panel && rf_conv_fits_constant(g, node) &&
-           !(group && group->as.i > 1 && group->as.i == weight->dim[0] && weight->dim[1] == 1);
+    return rf_gemm_backend() == &rf_gemm_panel && rf_conv_fits_constant(g, node);
 }
 
 static enum rf_status prepare(struct rf_prepare *p, void *state)

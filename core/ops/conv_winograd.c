@@ -13,6 +13,8 @@
 #include "core/winograd.h"
 
 #define MIN_CHANNELS 16 /* of either side: fewer do not pay for the transforms */
+#define COLUMNS 64      /* channels in the smallest share of them */
+#define TRANSFORM 8     /* a weight read takes as long as an eighth of a transformed value */
 
 struct state {
     struct rf_conv_state common; /* first */
@@ -134,9 +136,23 @@ static int32_t reach(size_t tiles, size_t m, int64_t before, int64_t size)
     return beyond > 0 ? (int32_t)beyond : 0;
 }
 
+/* Parts that share rows of tiles all read the weights; parts that share channels all transform the
+ * input. The smaller of the two is done twice. */
+static bool splits_channels(const struct rf_winograd_grid *grid, size_t images, size_t channels)
+{
+    return TRANSFORM * images * grid->rows * grid->columns < channels;
+}
+
+static size_t n_columns(size_t channels)
+{
+    return (channels + COLUMNS - 1) / COLUMNS;
+}
+
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     const struct state *const s = state;
+    const size_t images = (size_t)x->in[0]->shape.dim[0];
+    const size_t channels = (size_t)x->in[1]->shape.dim[0];
     const size_t m = rf_winograd_m(s->winograd.size);
     struct rf_window w;
     const enum rf_status rc = rf_conv_infer(&s->common.conv, x, &w);
@@ -150,7 +166,8 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     x->halo.right = reach(grid.columns, m, w.before[1], w.in[1]);
     x->scratch = grid.scratch;
     x->cost = x->macs / 3;
-    x->max_parts = grid.rows * (size_t)x->out[0]->shape.dim[0];
+    x->max_parts =
+        splits_channels(&grid, images, channels) ? n_columns(channels) : grid.rows * images;
     x->algorithm = m == 2 ? "winograd F(2x2,3x3)" : "winograd F(4x4,3x3)";
     return rf_epilogue_infer(&s->common.epilogue, x);
 }
@@ -164,6 +181,22 @@ static size_t position(const struct rf_winograd_grid *grid, const struct rf_pixe
     return (row / grid->rows * out->h + y) * out->w;
 }
 
+/* Rows of tiles [first, last) and channels of a part. */
+static struct rf_winograd_share share_of(const struct rf_winograd_grid *grid,
+                                         const struct rf_pixels *out, int part, int n_parts)
+{
+    struct rf_winograd_share all = {.last = out->n * grid->rows, .c1 = out->c};
+
+    if (splits_channels(grid, out->n, out->c)) {
+        rf_part_range(n_columns(out->c), part, n_parts, &all.c0, &all.c1);
+        all.c0 *= COLUMNS;
+        all.c1 = all.c1 * COLUMNS < out->c ? all.c1 * COLUMNS : out->c;
+    } else {
+        rf_part_range(all.last, part, n_parts, &all.first, &all.last);
+    }
+    return all;
+}
+
 static void run(const struct rf_exec *x, int part, int n_parts)
 {
     const struct state *const s = x->state;
@@ -171,30 +204,31 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
     const size_t m = rf_winograd_m(s->winograd.size);
     struct rf_window w;
-    size_t first, last;
 
     rf_window_fit(&s->common.conv.window, &x->in[0]->shape, &weight->dim[2], &w);
     const struct rf_winograd_grid grid = grid_of(s, &w, weight);
+    const struct rf_winograd_share all = share_of(&grid, &out, part, n_parts);
+    struct rf_winograd_share chunk = all;
 
-    rf_part_range(out.n * grid.rows, part, n_parts, &first, &last);
-    for (size_t at = first; at < last; at += grid.chunk) {
-        const size_t end = last - at < grid.chunk ? last : at + grid.chunk;
-        const size_t from = position(&grid, &out, m, at), to = position(&grid, &out, m, end);
+    for (; chunk.first < all.last && all.c0 < all.c1; chunk.first = chunk.last) {
+        chunk.last = all.last - chunk.first < grid.chunk ? all.last : chunk.first + grid.chunk;
+        const size_t from = position(&grid, &out, m, chunk.first);
+        const size_t to = position(&grid, &out, m, chunk.last);
 
-        rf_winograd_run(&s->winograd, &grid, x->k, &in, w.before[0], w.before[1], &out, at, end,
+        rf_winograd_run(&s->winograd, &grid, x->k, &in, w.before[0], w.before[1], &out, &chunk,
                         x->scratch);
-        rf_epilogue_run(&s->common.epilogue, x, part, from, to - from, NULL, 0, 0, out.c);
+        rf_epilogue_run(&s->common.epilogue, x, part, from, to - from, NULL, 0, chunk.c0, chunk.c1);
     }
 }
 
-extern const struct rf_op rf_op_ConvPanel;
+extern const struct rf_op rf_op_ConvGrouped;
 
 RF_OP(Conv) = {
     RF_CONV_ROW,
     .since = 1,
     .const_in = 1u << 1 | 1u << 2,
     .fits = fits,
-    .otherwise = &rf_op_ConvPanel,
+    .otherwise = &rf_op_ConvGrouped,
     .prepare = prepare,
     .infer = infer,
     .pack = pack,

@@ -6,7 +6,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     const struct rf_shape *const shape = &x->in[0]->shape;
 
     x->max_parts = (size_t)(rf_numel(shape) / 4096 + 1);
-    x->cost = rf_numel(shape) * 8;
+    x->cost = rf_cost(rf_numel(shape), 48);
     x->algorithm = "copy";
     return rf_infer_same(state, x);
 }
@@ -41,6 +41,7 @@ RF_OP(ToNHWC) = {
     .max_in = 1,
     .min_out = 1,
     .max_out = 1,
+    .flags = RF_OP_IMAGEWISE,
     .layouts = RF_ACCEPTS_ANY,
     .prepare = rf_prepare_nothing,
     .infer = infer,

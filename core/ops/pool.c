@@ -23,7 +23,7 @@ static enum rf_status infer_window(const void *state, struct rf_infer *x)
 
     x->halo = rf_window_halo(&w);
     x->halo_value = s->kind == RF_POOLING_MAX ? -INFINITY : 0;
-    x->scratch = (size_t)taps * sizeof(float *);
+    x->scratch = (size_t)taps * sizeof(ptrdiff_t);
     x->cost = rf_cost(taps, 4);
     for (int d = 0; d < x->out[0]->shape.rank; d++)
         x->cost = rf_cost(x->cost, x->out[0]->shape.dim[d]);
@@ -43,31 +43,49 @@ static int64_t counted(const struct rf_pooling *s, const struct rf_window *w, in
     return last - first;
 }
 
+/* Output positions of a row from `first` on, at most up to `end`, whose means are over as many
+ * elements. */
+static size_t alike(const struct rf_pooling *s, const struct rf_window *w, size_t first, size_t end)
+{
+    const int64_t n = counted(s, w, 1, first);
+    size_t last = first + 1;
+
+    while (last < end && counted(s, w, 1, last) == n)
+        last++;
+    return last - first;
+}
+
 static void run_window(const struct rf_exec *x, int part, int n_parts)
 {
     const struct rf_pooling *const s = x->state;
     const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
-    const float **const tap = x->scratch;
+    const bool max = s->kind == RF_POOLING_MAX;
     struct rf_window w;
     size_t first, last;
 
     rf_window_fit(&s->window, &x->in[0]->shape, NULL, &w);
     rf_window_as_image(&w);
-    const size_t area = out.h * out.w, taps = (size_t)(w.kernel[0] * w.kernel[1]);
+    rf_window_offsets(&w, &in, x->scratch);
+    struct rf_window_row r = {.y_pitch = out.pitch,
+                              .x_step = (size_t)w.stride[1] * in.pitch,
+                              .tap = x->scratch,
+                              .n_taps = (size_t)(w.kernel[0] * w.kernel[1]),
+                              .channels = out.c};
 
-    rf_part_range(out.n * area, part, n_parts, &first, &last);
-    for (size_t i = first; i < last; i++) {
-        const size_t n = i / area, oy = i % area / out.w, ox = i % out.w;
-        float *const to = out.data + n * out.image + oy * out.row + ox * out.pitch;
+    rf_part_range(out.n * out.h * out.w, part, n_parts, &first, &last);
+    for (size_t i = first; i < last; i += r.pixels) {
+        const size_t n = i / out.w / out.h, oy = i / out.w % out.h, ox = i % out.w;
+        const size_t end = out.w - ox < last - i ? out.w : ox + last - i;
 
-        for (size_t t = 0; t < taps; t++)
-            tap[t] = rf_window_pixel(&w, &in, n, oy, ox, (int64_t)t / w.kernel[1],
-                                     (int64_t)t % w.kernel[1]);
-        if (s->kind == RF_POOLING_MAX)
-            x->k->max_taps(to, tap, taps, out.c);
-        else
-            x->k->sum_taps(to, tap, taps,
-                           1 / (float)(counted(s, &w, 0, oy) * counted(s, &w, 1, ox)), out.c);
+        r.x = rf_window_pixel(&w, &in, n, oy, ox, 0, 0);
+        r.y = out.data + n * out.image + oy * out.row + ox * out.pitch;
+        r.pixels = max ? end - ox : alike(s, &w, ox, end);
+        if (max) {
+            x->k->window_max(&r);
+        } else {
+            r.scale = 1 / (float)(counted(s, &w, 0, oy) * counted(s, &w, 1, ox));
+            x->k->window_sum(&r);
+        }
     }
 }
 
@@ -132,9 +150,9 @@ static enum rf_status infer_shares(const void *state, struct rf_infer *x)
     if (h < 1 || w < 1)
         return rf_infer_fail(x, RF_SHAPE, "input %s has no pixels",
                              rf_shape_text(in, text, sizeof(text)));
-    /* Pointers to a row's pixels or to the rows' results, and these results. */
+    /* Where a row's pixels lie or the rows' results, and these results. */
     x->scratch =
-        (size_t)(h > w ? h : w) * sizeof(float *) + (size_t)(h * in->dim[1]) * sizeof(float);
+        (size_t)(h > w ? h : w) * sizeof(ptrdiff_t) + (size_t)(h * in->dim[1]) * sizeof(float);
     x->cost = rf_cost(rf_numel(in), 4);
     x->max_parts = (size_t)rf_cost(rf_cost(in->dim[0], s->out_h), s->out_w);
     x->algorithm = "share";
@@ -148,37 +166,44 @@ static void share(size_t size, size_t i, size_t bins, size_t *first, size_t *las
     *last = ((i + 1) * size + bins - 1) / bins;
 }
 
+/* One result over n_taps rows of channels that lie `step` floats apart. */
+static void fold(const struct rf_exec *x, float *y, const float *from, size_t n_taps, size_t step,
+                 size_t channels, float scale)
+{
+    const struct state *const s = x->state;
+    ptrdiff_t *const tap = x->scratch;
+    const struct rf_window_row r = {.y = y,
+                                    .x = from,
+                                    .tap = tap,
+                                    .n_taps = n_taps,
+                                    .pixels = 1,
+                                    .channels = channels,
+                                    .scale = scale};
+
+    for (size_t t = 0; t < n_taps; t++)
+        tap[t] = (ptrdiff_t)(t * step);
+    (s->max ? x->k->window_max : x->k->window_sum)(&r);
+}
+
 /* Row by row, then over the rows: a long sum in two short steps keeps its precision. */
 static void run_shares(const struct rf_exec *x, int part, int n_parts)
 {
-    const struct state *const s = x->state;
     const struct rf_pixels in = rf_tensor_pixels(x->in[0]), out = rf_tensor_pixels(x->out[0]);
     const size_t bins = out.h * out.w;
-    const float **const tap = x->scratch;
-    float *const sums = (float *)(tap + (in.h > in.w ? in.h : in.w));
+    float *const rows = (float *)((ptrdiff_t *)x->scratch + (in.h > in.w ? in.h : in.w));
     size_t first, last, y0, y1, x0, x1;
 
     rf_part_range(out.n * bins, part, n_parts, &first, &last);
     for (size_t i = first; i < last; i++) {
         const size_t n = i / bins, oy = i % bins / out.w, ox = i % out.w;
-        float *const to = out.data + n * out.image + oy * out.row + ox * out.pitch;
 
         share(in.h, oy, out.h, &y0, &y1);
         share(in.w, ox, out.w, &x0, &x1);
-        for (size_t y = y0; y < y1; y++) {
-            for (size_t t = x0; t < x1; t++)
-                tap[t - x0] = in.data + n * in.image + y * in.row + t * in.pitch;
-            if (s->max)
-                x->k->max_taps(sums + (y - y0) * in.c, tap, x1 - x0, in.c);
-            else
-                x->k->sum_taps(sums + (y - y0) * in.c, tap, x1 - x0, 1, in.c);
-        }
         for (size_t y = y0; y < y1; y++)
-            tap[y - y0] = sums + (y - y0) * in.c;
-        if (s->max)
-            x->k->max_taps(to, tap, y1 - y0, in.c);
-        else
-            x->k->sum_taps(to, tap, y1 - y0, 1 / (float)((y1 - y0) * (x1 - x0)), in.c);
+            fold(x, rows + (y - y0) * in.c, in.data + n * in.image + y * in.row + x0 * in.pitch,
+                 x1 - x0, in.pitch, in.c, 1);
+        fold(x, out.data + n * out.image + oy * out.row + ox * out.pitch, rows, y1 - y0, in.c, in.c,
+             1 / (float)((y1 - y0) * (x1 - x0)));
     }
 }
 
@@ -195,7 +220,8 @@ static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
 extern const struct rf_op rf_op_MaxPoolPlain, rf_op_AveragePoolPlain, rf_op_GlobalMaxPoolPlain,
     rf_op_GlobalAveragePoolPlain;
 
-#define POOL .min_in = 1, .max_in = 1, .min_out = 1, .layouts = RF_ACCEPTS_NHWC
+#define POOL                                                                                       \
+    .min_in = 1, .max_in = 1, .min_out = 1, .flags = RF_OP_IMAGEWISE, .layouts = RF_ACCEPTS_NHWC
 #define WINDOW                                                                                     \
     POOL, .fits = fits_image, .state_bytes = sizeof(struct rf_pooling), .infer = infer_window,     \
           .run = run_window

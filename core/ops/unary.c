@@ -121,7 +121,7 @@ static enum rf_status activation(struct rf_prepare *p, struct rf_epilogue *e, en
         .max_in = 1,                                                                               \
         .min_out = 1,                                                                              \
         .max_out = 1,                                                                              \
-        .flags = RF_OP_INPLACE,                                                                    \
+        .flags = RF_OP_INPLACE | RF_OP_IMAGEWISE,                                                  \
         .layouts = RF_ACCEPTS_ANY,                                                                 \
         .kind = RF_KIND_##activity,                                                                \
         .state_bytes = sizeof(struct rf_epilogue),                                                 \

@@ -16,6 +16,8 @@ struct engine {
     float *input; /* as many samples as the file has */
     struct rf_tensor output;
     double *ms; /* of a slice's runs */
+    enum rf_status status;
+    struct rf_error *err;
 };
 
 static double now_ms(void)
@@ -54,7 +56,7 @@ static enum rf_status load(struct engine *e, const char *path, int threads, stru
     network.graph = NULL;
     rf_network_release(&network);
     if (!rc && threads > 1)
-        rc = rf_pool_new(&e->pool, threads, err);
+        rc = rf_pool_new(&e->pool, threads, true, err);
     return rc ? rc : rf_session_new(&e->session, e->model, e->pool, err);
 }
 
@@ -144,35 +146,41 @@ static enum rf_status answer(struct engine *e, char *line, struct rf_error *err)
                                 : answer_time(e, atoi(batch), atof(rest), err);
 }
 
+static void answer_all(void *arg)
+{
+    struct engine *const e = arg;
+    char line[4096];
+    while (!e->status && fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        e->status = answer(e, line, e->err);
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    struct engine e = {0};
     struct rf_error err = RF_ERROR_INIT;
-    char line[4096];
+    struct engine e = {.err = &err};
     if (argc != 5) /* the sample's shape is in the model */
         return fputs("usage: rectifier MODEL INPUT SHAPE THREADS\n", stderr), 2;
     const double start = now_ms();
-    enum rf_status rc = load(&e, argv[1], atoi(argv[4]), &err);
+    e.status = load(&e, argv[1], atoi(argv[4]), &err);
     e.input = read_all(argv[2]);
     e.ms = calloc(MAX_RUNS, sizeof *e.ms);
-    if (!rc && (!e.input || !e.ms))
-        rc = rf_fail(&err, RF_IO, "%s: not read", argv[2]);
-    if (!rc)
+    if (!e.status && (!e.input || !e.ms))
+        e.status = rf_fail(&err, RF_IO, "%s: not read", argv[2]);
+    if (!e.status)
         printf("{\"version\":\"%s\",\"isa\":\"%s\",\"gemm\":\"%s\",\"blas\":\"%s\",\"load_ms\":%."
                "3f}\n",
                RF_VERSION, rf_engine_isa(), rf_engine_gemm(), rf_engine_blas(), now_ms() - start);
     fflush(stdout);
-    while (!rc && fgets(line, sizeof line, stdin)) {
-        line[strcspn(line, "\n")] = '\0';
-        rc = answer(&e, line, &err);
-        fflush(stdout);
-    }
-    if (rc)
+    rf_pool_call(e.pool, answer_all, &e);
+    if (e.status)
         fprintf(stderr, "%s\n", err.text);
     rf_session_free(e.session);
     rf_pool_free(e.pool);
     rf_model_unref(e.model);
     free(e.input);
     free(e.ms);
-    return rc ? 1 : 0;
+    return e.status ? 1 : 0;
 }

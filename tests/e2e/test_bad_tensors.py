@@ -146,7 +146,7 @@ def bad_sizes():
             yield ((request(binary(datatype)), struct.pack("<4q", 0, 0, 0, value)),
                    f"input 'x': binary data: element 3 is {value}, beyond 2^53")
     yield ((request(binary("FP64")), struct.pack("<4d", 0, 1e39, 0, 0)),
-           "input 'x': binary data: element 1 is 1e+39, beyond FP32's range")
+           "input 'x': binary data: element 1 is 1e39, beyond FP32's range")
     yield ((request(tensor(parameters={"binary_data_size": 16})), bytes(16)),
            "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters'; "
            "input 'x' sets both")

@@ -16,7 +16,7 @@ forbid() {
 }
 
 forbid core '(proto|server|tests)/' 'core knows neither proto nor server'
-forbid core '(jansson|microhttpd|zlib)\.h' 'core parses no JSON and serves no HTTP'
+forbid core '(jansson|microhttpd|nettle|zlib)\.h' 'core parses no JSON and serves no HTTP'
 forbid proto '(server|tests)/' 'proto does not know the server'
 forbid proto '(microhttpd|zlib)\.h' 'proto serves no HTTP'
 forbid server 'tests/' 'the server does not depend on tests'

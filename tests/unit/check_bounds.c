@@ -171,26 +171,74 @@ END_TEST
 /* ---- windows ----------------------------------------------------------------------------------
  */
 
-#define MAX_TAPS 9
-
-static void taps(const struct rf_kernels *k, struct test_fences *f, enum test_side side, int round)
+static void window(const struct rf_kernels *k, struct test_fences *f, enum test_side side,
+                   int round)
 {
-    const size_t channels = (size_t)round % 150, n = any(1, MAX_TAPS), pitch = channels + any(0, 3);
+    const size_t channels = 1 + (size_t)round % 150, pixels = any(1, 20), n = any(1, 9);
+    const size_t pitch = channels + any(0, 3), step = any(0, 2) * pitch;
 
-    test_fences_begin(f, side, "%s taps, %zu of %zu channels", k->isa, n, channels);
-    const float **const x = test_fenced(f, n * sizeof(*x));
-    float *const y = test_fenced(f, channels * sizeof(*y));
+    test_fences_begin(f, side, "%s windows of %zu taps, %zu pixels of %zu channels", k->isa, n,
+                      pixels, channels);
+    ptrdiff_t *const tap = test_fenced(f, n * sizeof(*tap));
 
     for (size_t t = 0; t < n; t++)
-        x[t] = floats(f, channels);
-    k->max_taps(y, x, n, channels);
-    k->sum_taps(y, x, n, 0.5f, channels);
-    k->depthwise(y, x, floats(f, extent(n, pitch, channels)), pitch, n, channels);
+        tap[t] = (ptrdiff_t)(t * pitch);
+    const struct rf_window_row r = {
+        .y = test_fenced(f, extent(pixels, pitch, channels) * sizeof(float)),
+        .y_pitch = pitch,
+        .x = floats(f, extent(pixels, step, extent(n, pitch, channels))),
+        .x_step = step,
+        .tap = tap,
+        .n_taps = n,
+        .pixels = pixels,
+        .channels = channels,
+        .scale = 0.5f,
+        .weights = floats(f, extent(n, pitch, channels)),
+        .weights_pitch = pitch};
+
+    k->window_max(&r);
+    k->window_sum(&r);
+    k->window_depthwise(&r);
 }
 
-START_TEST(taps_stay_within_operands)
+START_TEST(windows_stay_within_operands)
 {
-    each(_i, 1500, taps);
+    each(_i, 1500, window);
+}
+END_TEST
+
+static void groups(const struct rf_kernels *k, struct test_fences *f, enum test_side side,
+                   int round)
+{
+    const size_t vector = k->panel_width / 2, wish = (size_t)1 << any(0, 4);
+    const size_t out = wish < vector ? wish : vector, in = any(1, out);
+    const size_t channels = out * (1 + (size_t)round % 20), inputs = channels / out * in;
+    const size_t pixels = any(1, 10), n = any(1, 9), pitch = channels + any(0, 3);
+
+    test_fences_begin(f, side, "%s groups of %zu and %zu, %zu pixels of %zu channels", k->isa, in,
+                      out, pixels, channels);
+    ptrdiff_t *const tap = test_fenced(f, n * sizeof(*tap));
+
+    for (size_t t = 0; t < n; t++)
+        tap[t] = (ptrdiff_t)(t * pitch);
+    k->window_grouped(&(struct rf_window_row){
+        .y = test_fenced(f, extent(pixels, pitch, channels) * sizeof(float)),
+        .y_pitch = pitch,
+        .x = floats(f, extent(pixels, pitch, extent(n, pitch, inputs))),
+        .x_step = pitch,
+        .tap = tap,
+        .n_taps = n,
+        .pixels = pixels,
+        .channels = channels,
+        .weights = floats(f, extent(n * in, pitch, channels)),
+        .weights_pitch = pitch,
+        .group_in = in,
+        .group_out = out});
+}
+
+START_TEST(groups_stay_within_operands)
+{
+    each(_i, 1000, groups);
 }
 END_TEST
 
@@ -241,7 +289,8 @@ int main(void)
     add(s, "binary", binary_stays_within_operands, RF_N_ISA);
     add(s, "softmax", softmax_stays_within_operands, RF_N_ISA);
     add(s, "masks", masks_stay_within_operands, RF_N_ISA);
-    add(s, "taps", taps_stay_within_operands, RF_N_ISA);
+    add(s, "windows", windows_stay_within_operands, RF_N_ISA);
+    add(s, "groups", groups_stay_within_operands, RF_N_ISA);
     add(s, "winograd", winograd_stays_within_operands, RF_N_ISA);
     srunner_run_all(r, CK_NORMAL);
     const int failed = srunner_ntests_failed(r);

@@ -44,7 +44,7 @@ START_TEST(parts_agree_with_one_piece)
     struct rf_pool *pool;
     float *out[2];
 
-    ck_assert_int_eq(rf_pool_new(&pool, 3, NULL), RF_OK);
+    ck_assert_int_eq(rf_pool_new(&pool, 3, true, NULL), RF_OK);
     float *const x = malloc((size_t)rf_numel(&in) * sizeof(*x));
     for (int k = 0; k < 2; k++) {
         uint64_t seed = 5;

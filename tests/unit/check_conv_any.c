@@ -128,7 +128,7 @@ START_TEST(origins_agree)
     struct rf_pool *pool;
     void *out[4];
 
-    ck_assert_int_eq(rf_pool_new(&pool, 3, NULL), RF_OK);
+    ck_assert_int_eq(rf_pool_new(&pool, 3, true, NULL), RF_OK);
     for (int k = 0; k < 4; k++) { /* bit 0: a free weight, 1: a free bias */
         struct operands o = operands_of(22);
 

@@ -1,5 +1,5 @@
 /*
- * The kernels beside the activations (check_unary.c): mask counts, pooling and depthwise taps,
+ * The kernels beside the activations (check_unary.c): mask counts, windows,
  * softmax, against plain references between guard words; and the choice of a table.
  */
 #include <math.h>
@@ -41,65 +41,158 @@ START_TEST(mask_counts_match_recount)
 }
 END_TEST
 
-#define MAX_TAPS 9
+#define MAX_TAPS 10
+#define MAX_PIXELS 18
+#define FLOATS 4000
 
-struct taps {
-    float values[MAX_TAPS][MAX_CHANNELS + 1], weights[MAX_TAPS * (MAX_CHANNELS + 2)];
-    const float *x[MAX_TAPS];
-    float y[MAX_CHANNELS + 2 * GUARDS];
+struct windows {
+    float values[FLOATS], weights[2 * RF_GROUP * (MAX_CHANNELS + 2)];
+    ptrdiff_t tap[MAX_TAPS];
+    float y[3][MAX_PIXELS * (MAX_CHANNELS + 3) + 2 * GUARDS]; /* largest, sum, depthwise */
 };
 
-static void check_taps(const struct rf_kernels *k, struct taps *t, size_t n, size_t channels)
+static bool is_near(double y, double want, double magnitude)
 {
-    const size_t w_pitch = channels + 2;
-    float *const y = t->y + GUARDS;
-    float top[MAX_CHANNELS + 1], mean[MAX_CHANNELS + 1];
+    return fabs(y - want) <= 1e-6 * magnitude || (isnan(y) && isnan(want));
+}
 
-    fill_guards(t->y, channels + 2 * GUARDS);
-    k->max_taps(y, t->x, n, channels);
-    memcpy(top, y, channels * sizeof(*y));
-    k->sum_taps(y, t->x, n, 0.25f, channels);
-    memcpy(mean, y, channels * sizeof(*y));
-    k->depthwise(y, t->x, t->weights, w_pitch, n, channels);
-    for (size_t i = 0; i < GUARDS; i++)
-        EXPECT(is_guard(t->y + i) && is_guard(y + channels + i), "%s writes out of bounds", k->isa);
-    for (size_t c = 0; c < channels; c++) {
-        float max = t->x[0][c];
-        double sum = 0, magnitude = 0, product = 0, products = 0;
-        for (size_t i = 0; i < n; i++) {
-            const double x = (double)t->x[i][c];
-            const double w = (double)t->weights[i * w_pitch + c];
-            max = isnan(max) || t->x[i][c] <= max ? max : t->x[i][c];
-            sum += x;
-            magnitude += fabs(x);
-            product += x * w;
-            products += fabs(x * w);
+/* Pixel i's channel c. */
+static void check_window(const struct rf_kernels *k, const struct windows *t,
+                         const struct rf_window_row *r, size_t i, size_t c)
+{
+    const size_t at = GUARDS + i * r->y_pitch + c;
+    double max = -INFINITY, sum = 0, magnitude = 0, product = 0, products = 0;
+
+    for (size_t tap = 0; tap < r->n_taps; tap++) {
+        const double x = (double)r->x[i * r->x_step + (size_t)r->tap[tap] + c];
+        const double w = (double)r->weights[tap * r->weights_pitch + c];
+
+        max = isnan(max) || x <= max ? max : x;
+        sum += x;
+        magnitude += fabs(x);
+        product += x * w;
+        products += fabs(x * w);
+    }
+    EXPECT(is_near((double)t->y[0][at], max, 0), "%s: max %a, want %a", k->isa, (double)t->y[0][at],
+           max);
+    EXPECT(is_near((double)t->y[1][at], sum / 4, magnitude), "%s: sum %a, want %a", k->isa,
+           (double)t->y[1][at], sum / 4);
+    EXPECT(is_near((double)t->y[2][at], product, products), "%s: depthwise %a, want %a", k->isa,
+           (double)t->y[2][at], product);
+}
+
+static void check_windows(const struct rf_kernels *k, struct windows *t, struct rf_window_row r)
+{
+    rf_window_fn *const f[] = {k->window_max, k->window_sum, k->window_depthwise};
+
+    r.scale = 0.25f;
+    r.weights = t->weights;
+    for (int kind = 0; kind < 3; kind++) {
+        fill_guards(t->y[kind], sizeof(t->y[kind]) / sizeof(**t->y));
+        r.y = t->y[kind] + GUARDS;
+        f[kind](&r);
+        for (size_t at = 0; at < sizeof(t->y[kind]) / sizeof(**t->y); at++) {
+            const size_t i = at - GUARDS;
+
+            if (at < GUARDS || i / r.y_pitch >= r.pixels || i % r.y_pitch >= r.channels)
+                EXPECT(is_guard(t->y[kind] + at), "%s writes out of bounds", k->isa);
         }
-        EXPECT(top[c] == max || (isnan(top[c]) && isnan(max)), "%s: max %a, want %a", k->isa,
-               (double)top[c], (double)max);
-        EXPECT(fabs((double)mean[c] - sum / 4) <= 1e-6 * magnitude ||
-                   (isnan(sum) && isnan(mean[c])),
-               "%s: mean %a, want %a", k->isa, (double)mean[c], sum / 4);
-        EXPECT(fabs((double)y[c] - product) <= 1e-6 * products || (isnan(product) && isnan(y[c])),
-               "%s: depthwise %a, want %a", k->isa, (double)y[c], product);
+    }
+    for (size_t i = 0; i < r.pixels; i++)
+        for (size_t c = 0; c < r.channels; c++)
+            check_window(k, t, &r, i, c);
+}
+
+START_TEST(windows_match_reference)
+{
+    const struct rf_kernels *const k = table_of(_i);
+    static struct windows t;
+
+    for (size_t i = 0; i < sizeof(t.weights) / sizeof(*t.weights); i++)
+        t.weights[i] = random_in(-2, 2);
+    for (size_t channels = 1; k && channels <= MAX_CHANNELS; channels++) {
+        for (size_t pixels = 1; pixels <= MAX_PIXELS; pixels++) {
+            const struct rf_window_row r = {.y_pitch = channels + random_bits() % 3,
+                                            .x = t.values + random_bits() % 9,
+                                            .x_step = random_bits() % 150,
+                                            .tap = t.tap,
+                                            .n_taps = 1 + random_bits() % MAX_TAPS,
+                                            .pixels = pixels,
+                                            .channels = channels,
+                                            .weights_pitch = channels + random_bits() % 3};
+
+            for (size_t i = 0; i < MAX_TAPS; i++)
+                t.tap[i] = random_bits() % 1000;
+            for (size_t i = 0; i < FLOATS; i++)
+                t.values[i] = random_bits() % 50 ? random_in(-3, 3) : NAN;
+            check_windows(k, &t, r);
+        }
+    }
+}
+END_TEST
+
+/* Groups of n_out outputs of n_in inputs each. */
+static void check_groups(const struct rf_kernels *k, struct windows *t, struct rf_window_row r)
+{
+    float *const y = t->y[0];
+    const size_t n = sizeof(t->y[0]) / sizeof(*y);
+
+    fill_guards(y, n);
+    r.y = y + GUARDS;
+    r.weights = t->weights;
+    k->window_grouped(&r);
+    for (size_t at = 0; at < n; at++) {
+        const size_t i = (at - GUARDS) / r.y_pitch, c = (at - GUARDS) % r.y_pitch;
+        double sum = 0, magnitude = 0;
+
+        if (at < GUARDS || i >= r.pixels || c >= r.channels) {
+            EXPECT(is_guard(y + at), "%s writes out of bounds", k->isa);
+            continue;
+        }
+        for (size_t tap = 0; tap < r.n_taps; tap++) {
+            for (size_t j = 0; j < r.group_in; j++) {
+                const size_t from = c / r.group_out * r.group_in + j;
+                const double product =
+                    (double)r.x[i * r.x_step + (size_t)r.tap[tap] + from] *
+                    (double)r.weights[(tap * r.group_in + j) * r.weights_pitch + c];
+
+                sum += product;
+                magnitude += fabs(product);
+            }
+        }
+        EXPECT(is_near((double)y[at], sum, magnitude), "%s groups of %zu and %zu: %a, want %a",
+               k->isa, r.group_in, r.group_out, (double)y[at], sum);
     }
 }
 
-START_TEST(taps_match_reference)
+START_TEST(groups_match_reference)
 {
     const struct rf_kernels *const k = table_of(_i);
-    static struct taps t;
+    static struct windows t;
 
-    for (size_t i = 0; i < MAX_TAPS; i++)
-        t.x[i] = t.values[i] + 1;
     for (size_t i = 0; i < sizeof(t.weights) / sizeof(*t.weights); i++)
         t.weights[i] = random_in(-2, 2);
-    for (size_t channels = 0; k && channels <= MAX_CHANNELS; channels++) {
-        for (size_t n = 1; n <= MAX_TAPS; n++) {
-            for (size_t i = 0; i < MAX_TAPS; i++)
-                for (size_t c = 0; c <= MAX_CHANNELS; c++)
-                    t.values[i][c] = random_bits() % 50 ? random_in(-3, 3) : NAN;
-            check_taps(k, &t, n, channels);
+    for (size_t i = 0; i < FLOATS; i++)
+        t.values[i] = random_in(-3, 3);
+    for (size_t i = 0; i < MAX_TAPS; i++)
+        t.tap[i] = random_bits() % 1000;
+    for (size_t out = 1; k && out <= k->panel_width / 2; out *= 2) {
+        for (size_t in = 1; in <= out; in++) {
+            for (size_t channels = out; channels <= MAX_CHANNELS; channels += out) {
+                const struct rf_window_row r = {.y_pitch = channels + random_bits() % 3,
+                                                .x = t.values + random_bits() % 9,
+                                                .x_step = random_bits() % 150,
+                                                .tap = t.tap,
+                                                .n_taps =
+                                                    1 + random_bits() % ((MAX_TAPS + in - 1) / in),
+                                                .pixels = 1 + random_bits() % MAX_PIXELS,
+                                                .channels = channels,
+                                                .weights_pitch = channels + random_bits() % 3,
+                                                .group_in = in,
+                                                .group_out = out};
+
+                check_groups(k, &t, r);
+            }
         }
     }
 }
@@ -192,7 +285,8 @@ int main(void)
     SRunner *const r = srunner_create(s);
 
     add(s, "masks", mask_counts_match_recount, RF_N_ISA);
-    add(s, "taps", taps_match_reference, RF_N_ISA);
+    add(s, "windows", windows_match_reference, RF_N_ISA);
+    add(s, "groups", groups_match_reference, RF_N_ISA);
     add(s, "softmax", softmax_matches_reference, RF_N_ISA);
     if (srunner_fork_status(r) == CK_FORK)
         add(s, "dispatch", environment_caps_the_choice, RF_N_ISA + 1);

@@ -401,7 +401,7 @@ START_TEST(linear_in_parts)
 
     fill(5);
     test_random_fill(&seed, x, ROWS * K);
-    ck_assert_int_eq(rf_pool_new(&pool, 3, NULL), RF_OK);
+    ck_assert_int_eq(rf_pool_new(&pool, 3, true, NULL), RF_OK);
     for (int i = 0; i < 2; i++) {
         struct rf_model *const model = linear_model(shape, true, true, true);
         struct rf_session *session;

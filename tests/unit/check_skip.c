@@ -225,7 +225,7 @@ START_TEST(rows_have_the_bits_of_a_batch)
         x[i] = i % IN ? -1 : 1e-30f;
     x[IN + 7] = NAN;
     x[2 * IN + 9] = INFINITY;
-    ck_assert_int_eq(rf_pool_new(&pool, 1 + _i % 3, NULL), RF_OK);
+    ck_assert_int_eq(rf_pool_new(&pool, 1 + _i % 3, true, NULL), RF_OK);
     ck_assert_int_eq(rf_session_new(&session, model, pool, NULL), RF_OK);
     test_run(session, &shape, x, true, &all, &out, 1);
     shape.dim[0] = 1;

@@ -379,7 +379,7 @@ START_TEST(bits_do_not_depend_on_batch_or_threads)
     struct rf_model *const model = test_model(network(), NULL);
 
     test_random_fill(&seed, x, ROWS * SAMPLE);
-    ck_assert_int_eq(rf_pool_new(&pool, 3, NULL), RF_OK);
+    ck_assert_int_eq(rf_pool_new(&pool, 3, true, NULL), RF_OK);
     ck_assert_int_eq(rf_session_new(&together, model, pool, NULL), RF_OK);
     ck_assert_int_eq(rf_session_new(&alone, model, NULL, NULL), RF_OK);
     test_run(together, &shape, x, true, &all, &out, 1);

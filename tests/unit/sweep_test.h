@@ -44,7 +44,7 @@ static inline bool sweep_use(int way)
     setenv("RECTIFIER_CONV", sweep_ways[way].conv, 1);
     if (!test_use_isa((int)sweep_ways[way].isa))
         return false;
-    ck_assert_int_eq(rf_pool_new(&sweep_pool, 2, NULL), RF_OK);
+    ck_assert_int_eq(rf_pool_new(&sweep_pool, 2, true, NULL), RF_OK);
     return true;
 }
 

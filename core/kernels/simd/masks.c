@@ -1,40 +1,60 @@
 /* Counting the bits of masks: how often each channel's bit is set over many rows. */
 #include "core/kernels/simd/table.h"
 
-/* Counts of 16 bits, a whole group of them or, where vectors are narrower, half. */
-#define COUNTS (VW >= 8 ? RF_GROUP : RF_GROUP / 2)
+/* Counts of 16 bits in one vector of integers: of two groups, of one, or of half of one. */
+#define COUNTS (VW * 2)
 typedef uint16_t count_vector __attribute__((vector_size(COUNTS * 2)));
 
 #define COUNT_ROWS 65535 /* what 16 bits can count */
 
-/* The bits of each word from `low` on. */
-static void count_bits(const uint16_t *mask, size_t rows, size_t pitch, size_t low,
-                       uint32_t *counts, uint16_t *any)
+/* counts[i] + bit i of `bits`; bit[i] is 1 << i. */
+RF_INLINE count_vector add_bits(count_vector counts, uint32_t bits, count_vector bit)
 {
-    count_vector bit = {0}, n = {0};
-    unsigned seen = 0;
+#ifdef RF_AVX512
+    (void)bit;
+    return (count_vector)_mm512_mask_sub_epi16((__m512i)counts, bits, (__m512i)counts,
+                                               _mm512_set1_epi16(-1));
+#else
+    const count_vector word = (uint16_t)bits - (count_vector){0};
 
-    for (size_t i = 0; i < COUNTS; i++)
-        bit[i] = (uint16_t)(1u << (low + i));
-    for (size_t i = 0; i < rows; i++) {
-        const uint16_t word = mask[i * pitch];
-        /* A comparison gives -1 where it holds. */
-        n -= (count_vector)((bit & (word - (count_vector){0})) == bit);
-        seen |= word;
+    return counts - (count_vector)((bit & word) == bit); /* -1 where it holds */
+#endif
+}
+
+/* The bits of `words` neighbouring words, which fill a vector or are the last, from `low` on. */
+RF_INLINE void count_bits(const uint16_t *mask, size_t rows, size_t pitch, const size_t words,
+                          const size_t low, uint32_t *counts, uint16_t *any)
+{
+    const size_t n = words * RF_GROUP < COUNTS ? words * RF_GROUP : COUNTS;
+    count_vector bit = {0}, sums = {0};
+    uint32_t seen = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bit[i] = (uint16_t)(1u << i);
+    for (size_t i = 0; i < rows; i++, mask += pitch) {
+        const uint32_t bits = words == 2 ? mask[0] | (uint32_t)mask[1] << RF_GROUP : mask[0];
+
+        sums = add_bits(sums, bits >> low, bit);
+        seen |= bits;
     }
-    for (size_t i = 0; i < COUNTS; i++)
-        counts[low + i] += n[i];
-    *any = (uint16_t)(*any | seen);
+    for (size_t i = 0; i < n; i++)
+        counts[low + i] += sums[i];
+    for (size_t i = 0; i < words; i++)
+        any[i] = (uint16_t)(any[i] | seen >> i * RF_GROUP);
 }
 
 void RF_K(rf_mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                           uint32_t *counts, uint16_t *any)
 {
-    for (size_t first = 0; first < rows; first += COUNT_ROWS) {
+    for (size_t first = 0; first < rows; first += COUNT_ROWS, mask += COUNT_ROWS * pitch) {
         const size_t n = rows - first < COUNT_ROWS ? rows - first : COUNT_ROWS;
-        for (size_t g = 0; g < groups; g++)
+        size_t g = 0;
+
+        for (; COUNTS > RF_GROUP && g + 2 <= groups; g += 2)
+            count_bits(mask + g, n, pitch, 2, 0, counts + g * RF_GROUP, any + g);
+        for (; g < groups; g++)
             for (size_t low = 0; low < RF_GROUP; low += COUNTS)
-                count_bits(mask + first * pitch + g, n, pitch, low, counts + g * RF_GROUP, any + g);
+                count_bits(mask + g, n, pitch, 1, low, counts + g * RF_GROUP, any + g);
     }
     v_leave();
 }

@@ -206,6 +206,22 @@ RF_INLINE vf v_with_sign(vf x, vf sign)
     return (vf)((vu)x | ((vu)sign & 0x80000000u));
 }
 
+/* Lane i is x's lane at[i], for 0 <= at[i] < VW. */
+RF_INLINE vf v_permute(vf x, vi at)
+{
+#ifdef RF_AVX512
+    return _mm512_permutexvar_ps((__m512i)at, x);
+#elif defined(RF_AVX2)
+    return _mm256_permutevar8x32_ps(x, (__m256i)at);
+#else
+    vf y;
+
+    for (size_t i = 0; i < VW; i++)
+        y[i] = x[at[i]];
+    return y;
+#endif
+}
+
 RF_INLINE float v_sum(vf x)
 {
     float lane[VW], total = 0;

@@ -29,9 +29,10 @@ const struct rf_kernels RF_K(rf_kernels) = {
 #undef BINARY
         },
     .mask_counts = RF_K(rf_mask_counts),
-    .max_taps = RF_K(rf_max_taps),
-    .sum_taps = RF_K(rf_sum_taps),
-    .depthwise = RF_K(rf_depthwise),
+    .window_max = RF_K(rf_window_max),
+    .window_sum = RF_K(rf_window_sum),
+    .window_depthwise = RF_K(rf_window_depthwise),
+    .window_grouped = RF_K(rf_window_grouped),
     .panel_rows = RF_PANEL_ROWS,
     .panel_width = RF_PANEL_WIDTH,
     .panel = RF_K(rf_panel),

@@ -17,11 +17,8 @@
 
 void RF_K(rf_mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                           uint32_t *counts, uint16_t *any);
-void RF_K(rf_max_taps)(float *y, const float *const *x, size_t n_taps, size_t channels);
-void RF_K(rf_sum_taps)(float *y, const float *const *x, size_t n_taps, float scale,
-                       size_t channels);
-void RF_K(rf_depthwise)(float *y, const float *const *x, const float *w, size_t w_pitch,
-                        size_t n_taps, size_t channels);
+rf_window_fn RF_K(rf_window_max), RF_K(rf_window_sum);
+rf_window_fn RF_K(rf_window_depthwise), RF_K(rf_window_grouped);
 /* As many sums as there are registers for, with two of weights and one of a row. */
 #ifdef RF_AVX512
 #define RF_PANEL_ROWS 14
