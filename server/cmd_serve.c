@@ -223,7 +223,9 @@ static void print_hint(struct srv_server *s)
                "0,0,1,0,1,0,0,0,\n"
                "0,0,1,1,0,0,0,0]'\n",
                at);
-    if (srv_repository_default(&s->repository, name, sizeof name))
+    if (*s->config->default_model)
+        snprintf(name, sizeof name, "%s", s->config->default_model);
+    if (*s->config->default_model || srv_repository_default(&s->repository, name, sizeof name))
         printf("\nWhich neurons were awake:\n\ncurl -s http://%s/v2/models/%s/activity\n", at,
                name);
     printf("\nCtrl-C stops.\n\n");
@@ -304,6 +306,13 @@ int srv_cmd_serve(const struct srv_config *config)
     if (!s)
         return srv_fail("out of memory");
     srv_log_configure(log_as_json(config), (enum srv_level)config->log_level);
+    if (!srv_policy_parse(&s->policy, config->version_policy)) {
+        free(s);
+        srv_fail(
+            "--version-policy: expected latest:N, all or numbers separated by commas, got '%s'",
+            config->version_policy);
+        return SRV_EXIT_USAGE;
+    }
     set_up(s, config);
     raise_fd_limit(config->max_connections);
     enum rf_status rc = bring_up(s, &err);

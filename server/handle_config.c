@@ -3,7 +3,6 @@
 
 #include "server/handlers.h"
 #include "server/server.h"
-#include "server/sync.h"
 
 /* Every input and output has an open dimension 0: rows of one batch. Without --max-batch their
  * number has no limit but memory. */
@@ -66,7 +65,7 @@ enum srv_next srv_handle_config(struct srv_server *server, struct srv_request *r
     rf_buf_text(b, "{\"name\":");
     rf_buf_json_string(b, m->name);
     rf_buf_text(b, ",\"platform\":\"rectifier\",\"backend\":\"rectifier\"");
-    add_policy(b, srv_sync_policy(server->sync));
+    add_policy(b, &server->policy);
     rf_buf_printf(b, ",\"max_batch_size\":%d", batched ? INT32_MAX : 0);
     add_list(b, "input", m->io.inputs, m->io.n_inputs, batched, ",\"format\":\"FORMAT_NONE\"}");
     add_list(b, "output", m->io.outputs, m->io.n_outputs, batched, ",\"label_filename\":\"\"}");

@@ -16,6 +16,7 @@ struct srv_sync;
 
 struct srv_server {
     const struct srv_config *config;
+    struct srv_policy policy; /* the effective --version-policy */
     struct srv_cpus cpus;
     uint64_t memory;          /* the effective --memory */
     size_t reply_limit;       /* bytes of one reply */

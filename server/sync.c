@@ -11,7 +11,6 @@
 
 struct srv_sync {
     struct srv_server *server;
-    struct srv_policy policy;
     struct rf_model_options options;
     bool running;             /* past the start */
     struct srv_layout layout; /* as last looked at */
@@ -30,13 +29,6 @@ enum rf_status srv_sync_new(struct srv_sync **out, struct srv_server *server, st
         .compact = config->weights == SRV_WEIGHTS_COMPACT,
         .max_session_bytes = server->memory / 2 / (uint64_t)rf_pool_threads(server->pool),
     };
-    if (!srv_policy_parse(&s->policy, config->version_policy)) {
-        free(s);
-        return rf_fail(err, RF_INVALID,
-                       "--version-policy: expected latest:N, all or numbers separated by commas, "
-                       "got '%.64s'",
-                       config->version_policy);
-    }
     *out = s;
     return RF_OK;
 }
@@ -47,11 +39,6 @@ void srv_sync_free(struct srv_sync *sync)
         return;
     srv_layout_release(&sync->layout);
     free(sync);
-}
-
-const struct srv_policy *srv_sync_policy(const struct srv_sync *sync)
-{
-    return &sync->policy;
 }
 
 /* ---- looking at the disk ---- */
@@ -178,7 +165,7 @@ static bool is_wanted(const struct srv_sync *s, const struct srv_disk_model *dis
 {
     for (size_t i = 0; i < disk->n; i++)
         if (disk->versions[i].number == number)
-            return srv_policy_wants(&s->policy, disk, i);
+            return srv_policy_wants(&s->server->policy, disk, i);
     return false;
 }
 
@@ -189,7 +176,7 @@ static void end_versions(struct srv_sync *s, struct srv_entry *entry,
     bool all = true;
     for (size_t i = 0; i < disk->n; i++) {
         const struct srv_version *v = srv_entry_version(entry, disk->versions[i].number);
-        all &= (v && v->model) || !srv_policy_wants(&s->policy, disk, i);
+        all &= (v && v->model) || !srv_policy_wants(&s->server->policy, disk, i);
     }
     for (size_t i = entry->n; i > 0; i--) {
         const struct srv_version *const v = &entry->versions[i - 1];
@@ -208,7 +195,7 @@ static enum rf_status announce(struct srv_sync *s, const struct srv_disk_model *
 {
     struct srv_entry *entry = srv_repository_add(&s->server->repository, disk);
     for (size_t i = 0; entry && i < disk->n; i++)
-        if (srv_policy_wants(&s->policy, disk, i) &&
+        if (srv_policy_wants(&s->server->policy, disk, i) &&
             !srv_entry_add(&s->server->repository, entry, disk->versions[i].number))
             entry = NULL;
     return entry ? RF_OK : rf_fail_nomem(err, "the list of models", sizeof *entry);
@@ -216,19 +203,29 @@ static enum rf_status announce(struct srv_sync *s, const struct srv_disk_model *
 
 /* ---- at the start ---- */
 
+/* In place of what was listed. */
+static enum rf_status announce_all(struct srv_sync *s, const struct srv_layout *layout,
+                                   struct rf_error *err)
+{
+    struct srv_repository *repository = &s->server->repository;
+    enum rf_status rc = RF_OK;
+    while (repository->n > 0)
+        srv_repository_remove(repository, repository->entries[repository->n - 1]);
+    for (size_t i = 0; !rc && i < layout->n; i++)
+        rc = announce(s, &layout->models[i], err);
+    return rc;
+}
+
 enum rf_status srv_sync_look(struct srv_sync *sync, bool *settled, struct rf_error *err)
 {
-    struct srv_repository *repository = &sync->server->repository;
     struct srv_layout layout;
     enum rf_status rc = scan(sync, &layout, LIST, err);
     *settled = !rc && srv_layout_same(&layout, &sync->layout);
-    while (repository->n > 0)
-        srv_repository_remove(repository, repository->entries[repository->n - 1]);
-    for (size_t i = 0; !rc && i < layout.n; i++) {
+    if (!rc && !*settled)
+        rc = announce_all(sync, &layout, err);
+    for (size_t i = 0; i < layout.n; i++)
         for (size_t k = 0; k < layout.models[i].n; k++)
             *settled &= !layout.models[i].versions[k].is_empty;
-        rc = announce(sync, &layout.models[i], err);
-    }
     srv_layout_release(&sync->layout);
     sync->layout = layout;
     return rc;
@@ -241,7 +238,7 @@ static enum rf_status start_model(struct srv_sync *s, const struct srv_disk_mode
     enum rf_status rc = entry ? RF_OK : rf_fail_nomem(err, "a model", sizeof(struct srv_entry));
     size_t wanted = 0;
     for (size_t i = 0; !rc && i < disk->n; i++) {
-        if (!srv_policy_wants(&s->policy, disk, i))
+        if (!srv_policy_wants(&s->server->policy, disk, i))
             continue;
         rc = load_version(s, entry, &disk->versions[i], true, err);
         wanted++;
@@ -260,8 +257,8 @@ enum rf_status srv_sync_start(struct srv_sync *sync, struct rf_error *err)
     enum rf_status rc = scan(sync, &layout, FAIL, err);
     if (config->model_control != SRV_CONTROL_NONE)
         srv_layout_drop_empty(&layout);
-    for (size_t i = 0; !rc && i < layout.n; i++)
-        rc = announce(sync, &layout.models[i], err);
+    if (!rc)
+        rc = announce_all(sync, &layout, err);
     for (size_t i = 0; !rc && i < layout.n; i++)
         rc = start_model(sync, &layout.models[i], err);
     srv_layout_release(&sync->layout);
@@ -292,7 +289,7 @@ static void poll_model(struct srv_sync *s, const struct srv_disk_model *disk,
     for (size_t i = 0; i < disk->n; i++) {
         const struct srv_disk_version *now = &disk->versions[i];
         const struct srv_version *v = srv_entry_version(entry, now->number);
-        if (srv_policy_wants(&s->policy, disk, i) && !(v && v->stamp == now->stamp) &&
+        if (srv_policy_wants(&s->server->policy, disk, i) && !(v && v->stamp == now->stamp) &&
             is_stable(before, now))
             (void)!load_version(s, entry, now, false, NULL);
     }
@@ -355,7 +352,7 @@ static enum rf_status load_model(struct srv_sync *s, const struct srv_disk_model
     struct srv_entry *entry = srv_repository_add(&s->server->repository, disk);
     enum rf_status rc = entry ? RF_OK : rf_fail_nomem(err, "a model", sizeof(struct srv_entry));
     for (size_t i = 0; entry && i < disk->n; i++) {
-        if (!srv_policy_wants(&s->policy, disk, i))
+        if (!srv_policy_wants(&s->server->policy, disk, i))
             continue;
         const enum rf_status one =
             load_version(s, entry, &disk->versions[i], true, rc ? NULL : err);

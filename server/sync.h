@@ -13,7 +13,6 @@ struct srv_sync;
 enum rf_status srv_sync_new(struct srv_sync **out, struct srv_server *server,
                             struct rf_error *err) RF_CHECKED;
 void srv_sync_free(struct srv_sync *sync);
-const struct srv_policy *srv_sync_policy(const struct srv_sync *sync);
 
 /* Lists every MODEL as loading, there or not. `settled`: all of them are there, and unchanged since
  * the look before. */
