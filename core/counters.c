@@ -7,6 +7,11 @@
 
 enum { IDLE, RUNNING, READING };
 
+/* Values a channel that make moving them to the totals cheap beside having counted them. */
+#define WORTH_MOVING 64
+/* Values of which no channel's counts may have seen more. */
+#define MUST_MOVE (UINT64_C(1) << 31)
+
 void rf_channels_add(struct rf_channel_activity *to, const struct rf_channel_activity *from,
                      size_t n)
 {
@@ -32,16 +37,17 @@ void rf_channels_clear(struct rf_channel_activity *channels, size_t n)
 
 enum rf_status rf_counters_init(struct rf_counters *c, struct rf_model *model, struct rf_error *err)
 {
-    *c = (struct rf_counters){.n = model->n_channels};
-    c->pending = calloc(c->n + 1, sizeof(*c->pending));
-    c->totals = calloc(c->n + 1, sizeof(*c->totals));
-    if (!c->pending || !c->totals) {
-        free(c->pending);
-        free(c->totals);
-        return rf_fail_nomem(err, "counters", c->n * 2 * sizeof(*c->pending));
+    *c = (struct rf_counters){.model = model};
+    const enum rf_status rc = rf_tally_init(&c->pending, model->layers, model->n_layers, err);
+
+    if (rc)
+        return rc;
+    c->totals = calloc(model->n_channels + 1, sizeof(*c->totals));
+    if (!c->totals) {
+        rf_tally_release(&c->pending);
+        return rf_fail_nomem(err, "counters", model->n_channels * sizeof(*c->totals));
     }
-    rf_channels_clear(c->pending, c->n);
-    rf_channels_clear(c->totals, c->n);
+    rf_channels_clear(c->totals, model->n_channels);
     atomic_init(&c->state, IDLE);
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_lock(&model->lock);
@@ -54,8 +60,7 @@ enum rf_status rf_counters_init(struct rf_counters *c, struct rf_model *model, s
 /* Under the lock, by whoever may touch what is pending. */
 static void merge(struct rf_counters *c)
 {
-    rf_channels_add(c->totals, c->pending, c->n);
-    rf_channels_clear(c->pending, c->n);
+    rf_tally_flush(&c->pending, c->model->layers, c->model->n_layers, c->totals);
     c->inputs += c->pending_inputs;
     c->pending_inputs = 0;
 }
@@ -70,11 +75,11 @@ void rf_counters_release(struct rf_counters *c, struct rf_model *model)
         }
     }
     merge(c);
-    rf_channels_add(model->retired, c->totals, c->n);
+    rf_channels_add(model->retired, c->totals, model->n_channels);
     model->retired_inputs += c->inputs;
     pthread_mutex_unlock(&model->lock);
     pthread_mutex_destroy(&c->lock);
-    free(c->pending);
+    rf_tally_release(&c->pending);
     free(c->totals);
 }
 
@@ -90,15 +95,24 @@ void rf_counters_begin(struct rf_counters *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Whether to move what is pending now; takes the lock. */
+static bool moves(struct rf_counters *c)
+{
+    if (c->pending.n_values >= MUST_MOVE)
+        return !pthread_mutex_lock(&c->lock);
+    return c->pending.n_values >= WORTH_MOVING * c->model->n_channels &&
+           !pthread_mutex_trylock(&c->lock);
+}
+
 void rf_counters_end(struct rf_counters *c)
 {
-    if (!pthread_mutex_trylock(&c->lock)) {
+    const bool locked = moves(c);
+
+    if (locked)
         merge(c);
-        atomic_store(&c->state, IDLE);
+    atomic_store(&c->state, IDLE);
+    if (locked)
         pthread_mutex_unlock(&c->lock);
-    } else {
-        atomic_store(&c->state, IDLE);
-    }
 }
 
 void rf_counters_read(struct rf_counters *c, uint64_t *inputs, struct rf_channel_activity *sum)
@@ -112,6 +126,6 @@ void rf_counters_read(struct rf_counters *c, uint64_t *inputs, struct rf_channel
         atomic_store(&c->state, IDLE);
     }
     *inputs += c->inputs;
-    rf_channels_add(sum, c->totals, c->n);
+    rf_channels_add(sum, c->totals, c->model->n_channels);
     pthread_mutex_unlock(&c->lock);
 }

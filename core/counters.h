@@ -1,7 +1,7 @@
 /*
- * A session's counters. The run adds to `pending`, alone and without locks; at its end it moves
- * them to `totals` if the lock is free, else after the next run. A reader that finds the session
- * idle moves what is pending itself, so that nothing stays behind.
+ * A session's counters. The run adds to `pending`, alone and without locks; once there is enough to
+ * be worth it, a run's end moves them to `totals` if the lock is free, else the next run's. A
+ * reader that finds the session idle moves what is pending itself, so that nothing stays behind.
  */
 #ifndef RF_CORE_COUNTERS_H
 #define RF_CORE_COUNTERS_H
@@ -9,13 +9,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "core/activity.h"
+#include "core/layer.h"
 
 struct rf_model;
 
 struct rf_counters {
-    size_t n; /* channels of all layers */
-    struct rf_channel_activity *pending;
+    const struct rf_model *model;
+    struct rf_tally pending;
     uint64_t pending_inputs;
     atomic_int state; /* who may touch what is pending */
 

@@ -145,7 +145,9 @@ static enum rf_status add_layer(struct rf_model *model, const struct names *name
                                .shape.rank = shape.rank - 1,
                                .n_channels = (size_t)channels,
                                .node = (int32_t)index,
+                               .index = model->n_layers,
                                .first = model->n_channels,
+                               .first_place = model->n_layers ? rf_layer_end_place(layer - 1) : 0,
                                .needs_zero = !rf_node_is(activation, "Relu")};
     if (!layer->name)
         return rf_fail_nomem(err, "layer name", RF_MAX_NAME);

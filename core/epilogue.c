@@ -67,16 +67,16 @@ static void attach_counters(struct rf_rows *r, const struct rf_layer_run *layer,
                             size_t at, size_t c0)
 {
     const size_t word = at * layer->mask_pitch + c0 / RF_GROUP;
-    const size_t moment = (size_t)part * layer->n_channels + c0;
+    const size_t moment = (size_t)part * layer->places + c0;
 
     r->mask_pitch = layer->mask_pitch;
     r->fired = layer->fired + word;
     r->inactive = layer->inactive ? layer->inactive + word : NULL;
     r->zero = layer->zero ? layer->zero + word : NULL;
     r->top = layer->top ? layer->top + word : NULL;
-    r->sum = layer->sum + moment;
-    r->sum_squares = layer->sum_squares + moment;
-    r->max = layer->max + moment;
+    r->sum = layer->moments.sum + moment;
+    r->sum_squares = layer->moments.sum_squares + moment;
+    r->max = layer->moments.max + moment;
 }
 
 void rf_epilogue_run(const struct rf_epilogue *e, const struct rf_exec *x, int part, size_t first,

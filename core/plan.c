@@ -292,8 +292,7 @@ static void make_counted(struct rf_plan *plan, const struct rf_layer *layer)
     const bool one = (size_t)layer->node < plan->n_image_steps;
     const struct rf_pixels p = rf_tensor_pixels(&plan->tensors[s->node->out[0]]);
     const size_t positions = (one ? 1 : p.n) * p.h * p.w;
-    const size_t bytes = rf_layer_run_bytes(layer, positions, (size_t)s->n_parts[1]) +
-                         rf_layer_scratch(layer->n_channels);
+    const size_t bytes = rf_layer_run_bytes(layer, positions, (size_t)s->n_parts[1]);
     size_t *const most = one ? &plan->image_count_bytes : &plan->count_bytes;
 
     if (p.c != layer->n_channels)
@@ -301,8 +300,6 @@ static void make_counted(struct rf_plan *plan, const struct rf_layer *layer)
     s->layer = layer;
     if (*most < bytes)
         *most = (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
-    if (one && plan->n_image_channels < layer->first + layer->n_channels)
-        plan->n_image_channels = layer->first + layer->n_channels;
 }
 
 static void make_steps(const struct rf_model *model, struct rf_plan *plan,

@@ -61,7 +61,6 @@ struct rf_plan {
     size_t n_image_steps, n_images;
     size_t image_bytes;       /* for one image, a multiple of RF_ALIGN */
     size_t image_count_bytes; /* the same of counters */
-    size_t n_image_channels;  /* of the layers among these steps, the first ones of the model */
 };
 
 enum rf_status rf_plan_new(struct rf_plan **out, const struct rf_model *model,

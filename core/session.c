@@ -19,8 +19,8 @@ struct rf_session {
         size_t bytes;
     } slab, scratch, counting, images; /* images: tensors, as each part sees them */
     struct rf_counters counters;       /* registered with the model */
-    struct rf_channel_activity *apart; /* of images in parts other than the first */
-    size_t n_apart;
+    struct rf_tally *apart;            /* of images in parts other than the first */
+    int n_apart;
     void (*after)(void *arg, size_t step); /* measures, or NULL */
     void *after_arg;
 };
@@ -52,6 +52,14 @@ enum rf_status rf_session_new(struct rf_session **out, struct rf_model *model, s
     return RF_OK;
 }
 
+static void release_apart(struct rf_session *s)
+{
+    for (int i = 0; i < s->n_apart; i++)
+        rf_tally_release(&s->apart[i]);
+    free(s->apart);
+    s->n_apart = 0;
+}
+
 void rf_session_free(struct rf_session *s)
 {
     if (!s)
@@ -62,7 +70,7 @@ void rf_session_free(struct rf_session *s)
     free(s->scratch.data);
     free(s->counting.data);
     free(s->images.data);
-    free(s->apart);
+    release_apart(s);
     free(s->tensors);
     rf_model_unref(s->model);
     free(s);
@@ -88,17 +96,21 @@ static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
     return RF_OK;
 }
 
-static enum rf_status reserve_apart(struct rf_session *s, size_t n, struct rf_error *err)
+static enum rf_status reserve_apart(struct rf_session *s, int n, struct rf_error *err)
 {
     if (s->n_apart >= n)
         return RF_OK;
-    free(s->apart);
-    s->n_apart = 0;
-    s->apart = calloc(n, sizeof(*s->apart));
+    release_apart(s);
+    s->apart = calloc((size_t)n, sizeof(*s->apart));
     if (!s->apart)
-        return rf_fail_nomem(err, "counters", n * sizeof(*s->apart));
-    s->n_apart = n;
-    rf_channels_clear(s->apart, n);
+        return rf_fail_nomem(err, "counters", (size_t)n * sizeof(*s->apart));
+    for (; s->n_apart < n; s->n_apart++) {
+        const enum rf_status rc =
+            rf_tally_init(&s->apart[s->n_apart], s->model->layers, s->model->n_layers, err);
+
+        if (rc)
+            return rc;
+    }
     return RF_OK;
 }
 
@@ -118,7 +130,7 @@ static enum rf_status reserve_all(struct rf_session *s, const struct rf_plan *pl
                      (size_t)parts * s->model->graph->n_values * sizeof(struct rf_tensor), "images",
                      err);
     if (!rc && parts > 1)
-        rc = reserve_apart(s, (size_t)(parts - 1) * plan->n_image_channels, err);
+        rc = reserve_apart(s, parts - 1, err);
     return rc;
 }
 
@@ -190,7 +202,7 @@ struct scope {
     size_t image;
     int part, threads; /* threads: that may share the step */
     char *scratch, *counting;
-    struct rf_channel_activity *counts;
+    struct rf_tally *tally;
 };
 
 /* One step, as its parts see it. */
@@ -237,12 +249,10 @@ static void run_counted(struct rf_session *s, const struct rf_step *step, const 
     const size_t positions = out.n * out.h * out.w, parts = (size_t)job->n_parts;
     struct rf_layer_run run;
 
-    rf_layer_run_begin(&run, layer, positions, parts, scope->counting);
+    rf_layer_run_begin(&run, layer, positions, parts, s->model->kernels, scope->counting);
     job->exec.layer = &run;
     run_parts(s, step, job);
-    rf_layer_count(layer, &run, parts, &out, s->model->kernels,
-                   scope->counting + rf_layer_run_bytes(layer, positions, parts),
-                   scope->counts + layer->first);
+    rf_layer_count(layer, &run, parts, &out, s->model->kernels, scope->tally);
     job->exec.layer = NULL;
 }
 
@@ -319,8 +329,7 @@ static void run_images(void *arg, int part)
                           .threads = s->image_parts > 1 ? 1 : s->threads,
                           .scratch = (char *)s->scratch.data + at * plan->scratch_bytes,
                           .counting = (char *)s->counting.data + at * plan->image_count_bytes,
-                          .counts = part ? s->apart + (at - 1) * plan->n_image_channels
-                                         : s->counters.pending};
+                          .tally = part ? &s->apart[part - 1] : &s->counters.pending};
     size_t first, last;
 
     rf_part_range(plan->n_images, part, s->image_parts, &first, &last);
@@ -331,19 +340,15 @@ static void run_images(void *arg, int part)
 
 static void run_all_images(struct rf_session *s, bool count)
 {
-    const size_t n = s->plan->n_image_channels;
     struct images job = {.s = s, .count = count};
 
     if (s->image_parts == 1)
         run_images(&job, 0);
     else
         rf_pool_parallel(s->pool, run_images, &job, s->image_parts);
-    for (int part = 1; part < s->image_parts; part++) {
-        struct rf_channel_activity *const apart = s->apart + (size_t)(part - 1) * n;
-
-        rf_channels_add(s->counters.pending, apart, n);
-        rf_channels_clear(apart, n);
-    }
+    for (int part = 1; part < s->image_parts; part++)
+        rf_tally_move(&s->counters.pending, &s->apart[part - 1], s->model->layers,
+                      s->model->n_layers, s->model->kernels);
 }
 
 static void run_steps(struct rf_session *s, bool count)
@@ -351,7 +356,7 @@ static void run_steps(struct rf_session *s, bool count)
     const struct scope scope = {.threads = s->threads,
                                 .scratch = s->scratch.data,
                                 .counting = s->counting.data,
-                                .counts = s->counters.pending};
+                                .tally = &s->counters.pending};
 
     if (s->image_parts)
         run_all_images(s, count);

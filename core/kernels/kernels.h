@@ -62,6 +62,12 @@ struct rf_rows {
     float *max;                /* [channels], raised; NaN is not kept */
 };
 
+/* What is known of channels beside counts; an array each. */
+struct rf_moments {
+    double *sum, *sum_squares;
+    float *max;
+};
+
 typedef void rf_rows_fn(const struct rf_rows *r);
 
 /* to[i] = a[i] op b[i]; where a step is false, a[0] or b[0] serves for all. `to` may be a or b. */
@@ -162,6 +168,11 @@ struct rf_kernels {
      * `pitch` words between rows. */
     void (*mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                         uint32_t *counts, uint16_t *any);
+    /* Of n channels, whole groups: to 0, 0 and -infinity; from one to another. */
+    void (*moments_clear)(const struct rf_moments *m, size_t n);
+    void (*moments_add)(const struct rf_moments *to, const struct rf_moments *from, size_t n);
+    /* n is a multiple of RF_GROUP. */
+    bool (*all_finite)(const double *x, size_t n);
 
     rf_window_fn *window_max;       /* the largest value a channel; NaN wins. n_taps >= 1 */
     rf_window_fn *window_sum;       /* their sum, times scale */

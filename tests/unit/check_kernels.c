@@ -1,7 +1,8 @@
 /*
- * The kernels beside the activations (check_unary.c): mask counts, windows,
+ * The kernels beside the activations (check_unary.c): mask counts, moments, windows,
  * softmax, against plain references between guard words; and the choice of a table.
  */
+#include <float.h>
 #include <math.h>
 
 #include "tests/unit/kernel_test.h"
@@ -37,6 +38,81 @@ START_TEST(mask_counts_match_recount)
         for (size_t rows = 0; rows < 40; rows++)
             check_counts(k, rows, groups, groups + rows % 3);
         check_counts(k, 70000, groups, groups + 1); /* more than 16 bits can count */
+    }
+}
+END_TEST
+
+/* Arrays of whole groups, one float off alignment. */
+struct moments {
+    double sum[6 * RF_GROUP + 1], squares[6 * RF_GROUP + 1];
+    float max[6 * RF_GROUP + 1];
+};
+
+static struct rf_moments moments_of(struct moments *m)
+{
+    return (struct rf_moments){m->sum + 1, m->squares + 1, m->max + 1};
+}
+
+static void moments_fill(struct moments *m)
+{
+    for (size_t i = 0; i < 6 * RF_GROUP + 1; i++) {
+        m->sum[i] = (double)random_in(-1, 1);
+        m->squares[i] = (double)random_in(0, 1);
+        m->max[i] = random_in(-1, 1);
+    }
+}
+
+static void check_moments(const struct rf_kernels *k, size_t n)
+{
+    struct moments to, from, before;
+
+    moments_fill(&to);
+    moments_fill(&from);
+    before = to;
+    const struct rf_moments a = moments_of(&to), b = moments_of(&from);
+
+    k->moments_add(&a, &b, n);
+    for (size_t i = 0; i < 6 * RF_GROUP + 1; i++) {
+        const bool added = i > 0 && i <= n;
+        const float max = from.max[i] > before.max[i] ? from.max[i] : before.max[i];
+
+        EXPECT(to.sum[i] == before.sum[i] + (added ? from.sum[i] : 0), "%s: sum %zu", k->isa, i);
+        EXPECT(to.squares[i] == before.squares[i] + (added ? from.squares[i] : 0),
+               "%s: squares %zu", k->isa, i);
+        EXPECT(to.max[i] == (added ? max : before.max[i]), "%s: max %zu", k->isa, i);
+    }
+    k->moments_clear(&b, n);
+    for (size_t i = 0; i < 6 * RF_GROUP + 1; i++) {
+        const bool cleared = i > 0 && i <= n;
+
+        EXPECT((from.sum[i] == 0 && from.squares[i] == 0 && from.max[i] == -INFINITY) == cleared,
+               "%s: clears %zu", k->isa, i);
+    }
+}
+
+START_TEST(moments_are_added_and_cleared)
+{
+    const struct rf_kernels *const k = table_of(_i);
+
+    for (size_t groups = 0; k && groups <= 5; groups++)
+        check_moments(k, groups * RF_GROUP);
+}
+END_TEST
+
+START_TEST(what_is_not_finite_is_found_anywhere)
+{
+    static const double bad[] = {INFINITY, -INFINITY, NAN};
+    const struct rf_kernels *const k = table_of(_i);
+    double x[3 * RF_GROUP + 1] = {DBL_MAX, -DBL_MAX};
+
+    for (size_t at = 0; k && at < 3 * RF_GROUP + 1; at++) {
+        for (size_t i = 0; i < 3; i++) {
+            const double was = x[at];
+
+            x[at] = bad[i];
+            EXPECT(k->all_finite(x, 3 * RF_GROUP) == (at == 3 * RF_GROUP), "%s: %zu", k->isa, at);
+            x[at] = was;
+        }
     }
 }
 END_TEST
@@ -285,6 +361,8 @@ int main(void)
     SRunner *const r = srunner_create(s);
 
     add(s, "masks", mask_counts_match_recount, RF_N_ISA);
+    add(s, "moments", moments_are_added_and_cleared, RF_N_ISA);
+    add(s, "finite", what_is_not_finite_is_found_anywhere, RF_N_ISA);
     add(s, "windows", windows_match_reference, RF_N_ISA);
     add(s, "groups", groups_match_reference, RF_N_ISA);
     add(s, "softmax", softmax_matches_reference, RF_N_ISA);

@@ -29,6 +29,9 @@ const struct rf_kernels RF_K(rf_kernels) = {
 #undef BINARY
         },
     .mask_counts = RF_K(rf_mask_counts),
+    .moments_clear = RF_K(rf_moments_clear),
+    .moments_add = RF_K(rf_moments_add),
+    .all_finite = RF_K(rf_all_finite),
     .window_max = RF_K(rf_window_max),
     .window_sum = RF_K(rf_window_sum),
     .window_depthwise = RF_K(rf_window_depthwise),

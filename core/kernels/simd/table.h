@@ -17,6 +17,9 @@
 
 void RF_K(rf_mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                           uint32_t *counts, uint16_t *any);
+void RF_K(rf_moments_clear)(const struct rf_moments *m, size_t n);
+void RF_K(rf_moments_add)(const struct rf_moments *to, const struct rf_moments *from, size_t n);
+bool RF_K(rf_all_finite)(const double *x, size_t n);
 rf_window_fn RF_K(rf_window_max), RF_K(rf_window_sum);
 rf_window_fn RF_K(rf_window_depthwise), RF_K(rf_window_grouped);
 /* As many sums as there are registers for, with two of weights and one of a row. */
