@@ -139,6 +139,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libco
 $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/bench/echo: LIBS := -lmicrohttpd
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -247,10 +248,14 @@ bench-kernels: deps ## how fast activations are, on every instruction set
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/kernels
 	$(Q)$(B)/tests/bench/kernels
 
+bench-latency: deps ## a small request beside libmicrohttpd alone
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/echo $(B)/tests/bench/latency
+	$(Q)python3 tests/bench/latency.py $(B)
+
 bench-deps: | deps
 	$(Q)deploy/packages.sh $(BENCH_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
-.PHONY: bench bench-kernels bench-table bench-deps
+.PHONY: bench bench-latency bench-kernels bench-table bench-deps
 
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .

@@ -3,6 +3,7 @@
  * loses no request: not ready, port closed, requests answered, connections ended, threads joined.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,12 @@ static void raise_fd_limit(uint64_t max_connections)
                 (unsigned long long)limit.rlim_cur, (unsigned long long)max_connections);
 }
 
+/* Each worker's part of the quarter of memory that batches may take. */
+static size_t batch_bytes(const struct srv_server *s)
+{
+    return s->memory / 4 / (uint64_t)rf_pool_threads(s->pool);
+}
+
 static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
 {
     enum rf_status rc = srv_sync_start(s->sync, err);
@@ -62,6 +69,10 @@ static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
     enum rf_status rc = srv_listener_new(&s->listener, s, err);
     if (!rc)
         rc = rf_pool_new(&s->pool, threads, srv_cpus_may_spin(&s->cpus, threads), err);
+    if (!rc)
+        s->batch_bytes = batch_bytes(s);
+    if (!rc)
+        rc = srv_dispatch_init(&s->dispatch, s->pool, config->max_delay, s->batch_bytes, err);
     if (!rc)
         rc = srv_sync_new(&s->sync, s, err);
     if (!rc)
@@ -83,6 +94,7 @@ static void bring_down(struct srv_server *s)
     srv_listener_free(s->listener);
     srv_loader_stop(s->loader);
     rf_pool_free(s->pool);
+    srv_dispatch_release(&s->dispatch);
     srv_repository_release(&s->repository);
     srv_loader_free(s->loader);
     srv_sync_free(s->sync);

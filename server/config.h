@@ -71,7 +71,7 @@ struct srv_config {
     int model_control;
     uint64_t poll_interval, wait_for_model;
     /* computing */
-    uint64_t threads, queue_size, memory;
+    uint64_t threads, queue_size, max_batch, max_delay, memory;
     int isa, gemm, conv, weights;
     /* activity */
     int activity;

@@ -80,14 +80,19 @@ static void control(struct srv_request *r, const char *verb,
     srv_http_resume(r);
 }
 
+static struct srv_request *request_of(struct rf_task *task)
+{
+    return (struct srv_request *)(void *)((char *)task - offsetof(struct srv_request, load));
+}
+
 static void load_task(struct rf_task *task)
 {
-    control((struct srv_request *)task, "load", srv_sync_load);
+    control(request_of(task), "load", srv_sync_load);
 }
 
 static void unload_task(struct rf_task *task)
 {
-    control((struct srv_request *)task, "unload", srv_sync_unload);
+    control(request_of(task), "unload", srv_sync_unload);
 }
 
 static enum srv_next hand_over(struct srv_server *server, struct srv_request *r,
@@ -100,7 +105,7 @@ static enum srv_next hand_over(struct srv_server *server, struct srv_request *r,
         srv_reply_failure(r, &err);
         return SRV_REPLY;
     }
-    r->task.run = run;
+    r->load.run = run;
     return SRV_LOAD;
 }
 

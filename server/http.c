@@ -17,7 +17,6 @@
 #include "server/clock.h"
 #include "server/loader.h"
 #include "server/log.h"
-#include "server/queue.h"
 #include "server/server.h"
 
 /* A refused body up to this size is read and dropped, so that the client sees the reply and may go
@@ -28,7 +27,6 @@
 #define REPLY_TIMEOUT (60 * SRV_SECOND)
 #define REPLY_BYTES_PER_SECOND 16384
 #define CONNECTION_MEMORY (16 * 1024)
-#define THREAD_STACK (512 * 1024)
 
 struct srv_http {
     struct srv_server *server;
@@ -274,22 +272,24 @@ static enum MHD_Result dispatch(struct srv_request *r)
         return send_reply(r);
     r->received_ns = srv_now();
     const enum srv_next next = srv_routes[r->match.id].handler(r->server, r);
-    if (next == SRV_REPLY)
+    if (next == SRV_REPLY || (next == SRV_QUEUE && srv_dispatch_run_here(&r->server->dispatch, r)))
         return send_reply(r);
     r->stage = SRV_STAGE_QUEUED;
     MHD_suspend_connection(r->transport);
     if (next == SRV_LOAD)
-        srv_loader_submit(r->server->loader, &r->task);
+        srv_loader_submit(r->server->loader, &r->load);
     else
-        srv_queue_submit(r);
+        srv_dispatch_submit(&r->server->dispatch, r);
     return MHD_YES;
 }
 
 void srv_http_resume(struct srv_request *r)
 {
     struct MHD_Connection *connection = r->transport;
+    const bool suspended = r->stage == SRV_STAGE_QUEUED;
     r->stage = SRV_STAGE_READY;
-    MHD_resume_connection(connection);
+    if (suspended)
+        MHD_resume_connection(connection);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
@@ -484,8 +484,7 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
             MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)THREAD_STACK, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(config->max_connections + 64 * config->http_threads),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(slowest / SRV_SECOND + 5),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,

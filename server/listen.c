@@ -284,6 +284,7 @@ static void *listen_thread(void *arg)
         serve_lingerers(l, now);
         if (now - swept >= SWEEP_MS * SRV_MS) {
             srv_conns_sweep(&l->server->conns, now, ++sweeps % SWEEPS_A_LOOK == 0);
+            srv_dispatch_sweep(&l->server->dispatch);
             swept = now;
         }
     }

@@ -250,6 +250,14 @@ static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, s
     return RF_OK;
 }
 
+static void find_max_batch(struct srv_model *model, int64_t limit, size_t bytes)
+{
+    model->rows = srv_rows_try(model->model, model->sessions[0]);
+    if (model->rows.independent)
+        model->max_batch = srv_rows_that_fit(model->model, limit, bytes);
+    model->queue.max_batch = model->max_batch;
+}
+
 /* Runs sessions [first, first + n), and returns when all have ended. */
 static enum rf_status warm_up(struct srv_model *model, struct rf_pool *pool, size_t first, size_t n,
                               struct rf_error *err)
@@ -281,12 +289,14 @@ static enum rf_status warm_up(struct srv_model *model, struct rf_pool *pool, siz
 }
 
 enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, bool together,
-                                 struct rf_error *err)
+                                 const struct srv_batch_limits *limits, struct rf_error *err)
 {
     enum rf_status rc = make_sessions(model, pool, err);
     const size_t n = model->n_sessions, step = together ? n : 1;
     for (size_t first = 0; !rc && first < n; first += step)
         rc = warm_up(model, pool, first, step, err);
+    if (!rc)
+        find_max_batch(model, limits->rows, limits->bytes);
     return rc;
 }
 

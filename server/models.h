@@ -14,6 +14,8 @@
 #include "proto/load.h"
 #include "server/layout.h"
 #include "server/metrics.h"
+#include "server/queue.h"
+#include "server/rows.h"
 
 struct srv_loader;
 
@@ -27,7 +29,10 @@ struct srv_model {
     struct rf_model *model;
     struct rf_model_io io;
     struct rf_io *io_inputs, *io_outputs;
-    double load_time; /* of day, for the metrics */
+    double load_time;  /* of day, for the metrics */
+    int64_t max_batch; /* rows in one run that requests may share; 0: they share none */
+    struct srv_rows rows;
+    struct srv_queue queue;
     struct srv_model_metrics metrics;
     pthread_mutex_t lock; /* the free sessions */
     struct rf_session **sessions;
@@ -52,10 +57,17 @@ enum rf_status srv_model_load(struct srv_model **out, const char *spec,
 struct srv_model *srv_model_ref(struct srv_model *model);
 void srv_model_unref(struct srv_model *model); /* frees with the last reference; NULL is fine */
 
+/* Of a run that requests share. */
+struct srv_batch_limits {
+    int64_t rows;
+    size_t bytes; /* of each worker's */
+};
+
 /* Makes the sessions, one for each of the pool's threads, and runs each once, uncounted.
  * `together`: at the same time, so that every thread leads one; else one by one, and requests go
- * on. */
+ * on. Finds out how many rows requests may share a run with, within `limits`. */
 enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, bool together,
+                                 const struct srv_batch_limits *limits,
                                  struct rf_error *err) RF_CHECKED;
 
 /* A free session; never NULL in one of the pool's tasks. */

@@ -6,6 +6,7 @@
 #include "server/config.h"
 #include "server/conns.h"
 #include "server/cpus.h"
+#include "server/dispatch.h"
 #include "server/metrics.h"
 #include "server/repository.h"
 
@@ -20,11 +21,13 @@ struct srv_server {
     struct srv_cpus cpus;
     uint64_t memory;          /* the effective --memory */
     size_t reply_limit;       /* bytes of one reply */
-    struct srv_budget budget; /* received bodies */
+    struct srv_budget budget; /* bodies, decoded inputs, replies */
+    size_t batch_bytes;       /* of each worker's run */
     struct srv_repository repository;
     struct srv_sync *sync;
     struct srv_loader *loader;
     struct rf_pool *pool;
+    struct srv_dispatch dispatch;
     struct srv_conns conns;
     struct srv_metrics metrics;
     struct srv_http *http;
@@ -32,7 +35,6 @@ struct srv_server {
     atomic_bool loaded;   /* every MODEL was, once */
     atomic_bool ready;    /* requests are welcome */
     atomic_bool draining; /* replies close their connections */
-    atomic_size_t busy;   /* workers running a job */
 };
 
 #endif

@@ -110,6 +110,15 @@ static void log_version(enum srv_level level, const char *message, const char *n
     srv_line_end(&line);
 }
 
+static void log_batch(const struct srv_model *m, uint64_t limit)
+{
+    if (m->max_batch == 0)
+        srv_log(SRV_INFO, "model %s: requests share no run, its rows are not independent", m->name);
+    else if ((uint64_t)m->max_batch < limit)
+        srv_log(SRV_INFO, "model %s: %" PRId64 " rows in one run, for more there is no --memory",
+                m->name, m->max_batch);
+}
+
 /* Loaded, named and warm, or NULL. `same`, if not NULL: what is served has its bytes already, and
  * NULL is no failure. */
 static struct srv_model *make_model(struct srv_sync *s, const struct srv_entry *entry,
@@ -119,6 +128,8 @@ static struct srv_model *make_model(struct srv_sync *s, const struct srv_entry *
     struct srv_model *m;
     const struct srv_model_source source = {
         .name = entry->is_named ? entry->name : "", .path = disk->path, .version = disk->number};
+    const struct srv_batch_limits limits = {.rows = (int64_t)s->server->config->max_batch,
+                                            .bytes = s->server->batch_bytes};
     enum rf_status rc = srv_model_load_version(&m, &source, &s->options, err);
     if (rc)
         return NULL;
@@ -129,9 +140,11 @@ static struct srv_model *make_model(struct srv_sync *s, const struct srv_entry *
     if (!known && !rc && *m->network.note)
         srv_log(SRV_INFO, "model %s: %s", m->name, m->network.note);
     if (!known && !rc)
-        rc = srv_model_warm_up(m, s->server->pool, !s->running, err);
-    if (!known && !rc)
+        rc = srv_model_warm_up(m, s->server->pool, !s->running, &limits, err);
+    if (!known && !rc) {
+        log_batch(m, s->server->config->max_batch);
         return m;
+    }
     srv_model_unref(m);
     return NULL;
 }
