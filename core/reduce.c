@@ -208,7 +208,7 @@ struct rows {
 
 static void add_rows(struct rows *r, const struct rf_kernels *k)
 {
-    float sum[LONGEST_ROW];
+    float sum[LONGEST_ROW] = {0};
 
     if (!r->n)
         return;

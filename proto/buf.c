@@ -135,13 +135,13 @@ void rf_buf_json_string(struct rf_buf *b, const char *text)
 
 void rf_buf_json_float(struct rf_buf *b, float v)
 {
-    char text[RF_NUMBER_TEXT];
+    char text[RF_NUMBER_TEXT] = "";
     rf_buf_add(b, text, rf_number_print_f32(text, v));
 }
 
 void rf_buf_json_double(struct rf_buf *b, double v)
 {
-    char text[RF_NUMBER_TEXT];
+    char text[RF_NUMBER_TEXT] = "";
     rf_buf_add(b, text, rf_number_print_f64(text, v));
 }
 

@@ -214,7 +214,7 @@ RF_INLINE vf v_permute(vf x, vi at)
 #elif defined(RF_AVX2)
     return _mm256_permutevar8x32_ps(x, (__m256i)at);
 #else
-    vf y;
+    vf y = {0};
 
     for (size_t i = 0; i < VW; i++)
         y[i] = x[at[i]];

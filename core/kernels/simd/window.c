@@ -153,7 +153,7 @@ RF_INLINE void group_vectors(const struct rf_window_row *r, size_t at, const siz
 void RF_K(rf_window_grouped)(const struct rf_window_row *r)
 {
     const size_t whole = r->channels / VW * VW, lanes = r->channels % VW;
-    vi first;
+    vi first = {0};
     size_t at = 0;
 
     for (size_t i = 0; i < VW; i++)
