@@ -13,6 +13,7 @@
 struct run {
     struct srv_model *model;
     struct rf_session *session;
+    size_t n_in, n_out;
     const void **in;
     struct rf_shape *shapes;
     struct rf_tensor *out;
@@ -22,11 +23,13 @@ struct run {
 
 static bool run_begin(struct run *x, struct srv_model *model)
 {
-    const size_t n_in = model->io.n_inputs + 1, n_out = model->io.n_outputs + 1;
+    const size_t n_in = model->io.n_inputs, n_out = model->io.n_outputs;
     *x = (struct run){.model = model,
-                      .in = calloc(n_in, sizeof *x->in),
-                      .shapes = calloc(n_in, sizeof *x->shapes),
-                      .out = calloc(n_out, sizeof *x->out)};
+                      .n_in = n_in,
+                      .n_out = n_out,
+                      .in = calloc(n_in + 1, sizeof *x->in),
+                      .shapes = calloc(n_in + 1, sizeof *x->shapes),
+                      .out = calloc(n_out + 1, sizeof *x->out)};
     if (!x->in || !x->shapes || !x->out)
         return false;
     x->session = srv_model_take_session(model);
@@ -45,12 +48,11 @@ static void run_end(struct run *x)
 /* `start`: since when its inputs are being made. */
 static enum rf_status run_once(struct run *x, uint64_t rows, uint64_t start, struct rf_error *err)
 {
-    const size_t n_in = x->model->io.n_inputs;
-    enum rf_status rc = rf_session_prepare(x->session, x->shapes, x->in, n_in, err);
+    enum rf_status rc = rf_session_prepare(x->session, x->shapes, x->in, x->n_in, err);
     if (rc)
         return rc;
     const uint64_t begin = srv_now();
-    rc = rf_session_run(x->session, x->in, n_in, x->out, x->model->io.n_outputs, true, err);
+    rc = rf_session_run(x->session, x->in, x->n_in, x->out, x->n_out, true, err);
     x->rows = rows;
     x->ns = (struct srv_run_times){.input = begin - start, .compute = srv_now() - begin};
     return rc;
@@ -72,54 +74,56 @@ static void point_at_inputs(struct run *x, const struct rf_infer_request *inputs
     }
 }
 
-static void encode_alone(struct run *x, struct srv_request *r, const struct rf_tensor *outputs,
-                         enum srv_result *result)
+static enum srv_result encode_alone(struct run *x, struct srv_request *r,
+                                    const struct rf_tensor *outputs)
 {
     const uint64_t begin = srv_now();
-    *result = srv_job_encode(r, outputs);
+    const enum srv_result result = srv_job_encode(r, outputs);
     x->ns.input += r->job.decode_ns;
     x->ns.output = srv_now() - begin;
     srv_metrics_run(&x->model->metrics, x->rows, x->ns);
+    return result;
 }
 
 static enum srv_result run_alone(struct run *x, struct srv_request *r)
 {
     struct rf_error err = RF_ERROR_INIT;
-    enum srv_result result;
     point_at_inputs(x, &r->job.inputs);
     if (run_once(x, (uint64_t)r->job.inputs.rows, srv_now(), &err))
         return srv_job_fail(r, &err);
-    encode_alone(x, r, x->out, &result);
-    return result;
+    return encode_alone(x, r, x->out);
 }
 
 /* ---- a job of more rows than fit one run ---- */
 
-/* Room for all rows of the outputs of which x->out is a part; `*held` of it is the budget's. */
-static bool make_whole(struct run *x, struct srv_request *r, struct rf_tensor *whole, size_t *held)
+/* Room for all rows of the output of which `part` has some; `*held` of it is the budget's. */
+static bool make_room(struct srv_request *r, const struct rf_tensor *part, struct rf_tensor *whole,
+                      size_t *held)
 {
-    for (size_t i = 0; i < x->model->io.n_outputs; i++) {
-        const size_t row = row_bytes(&x->out[i], x->out[i].shape.dim[0]);
-        const size_t bytes = row * (size_t)r->job.inputs.rows;
-        whole[i] = x->out[i];
-        whole[i].shape.dim[0] = r->job.inputs.rows;
-        whole[i].data = srv_budget_take(&r->server->budget, bytes) ? malloc(bytes + 1) : NULL;
-        if (whole[i].data)
-            *held += bytes;
-        else
-            return false;
-    }
-    return true;
+    const int64_t rows = r->job.inputs.rows;
+    const size_t bytes = row_bytes(part, part->shape.dim[0]) * (size_t)rows;
+    if (!srv_budget_take(&r->server->budget, bytes))
+        return false;
+    *held += bytes;
+    *whole = *part;
+    whole->shape.dim[0] = rows;
+    whole->data = malloc(bytes + 1);
+    return whole->data != NULL;
 }
 
-/* Puts the rows behind the `done` ones. */
-static void keep_outputs(const struct run *x, struct rf_tensor *whole, int64_t done)
+/* Puts the outputs behind those of the rows that are done. */
+static bool keep_outputs(const struct run *x, struct srv_request *r, struct rf_tensor *whole,
+                         int64_t done, size_t *held)
 {
-    for (size_t i = 0; i < x->model->io.n_outputs; i++) {
-        const size_t row = row_bytes(&x->out[i], x->out[i].shape.dim[0]);
-        memcpy((char *)whole[i].data + (size_t)done * row, x->out[i].data,
-               (size_t)x->out[i].shape.dim[0] * row);
+    for (size_t i = 0; i < x->n_out; i++) {
+        const struct rf_tensor *part = &x->out[i];
+        const size_t row = row_bytes(part, part->shape.dim[0]);
+        if (!whole[i].data && !make_room(r, part, &whole[i], held))
+            return false;
+        memcpy((char *)whole[i].data + (size_t)done * row, part->data,
+               (size_t)part->shape.dim[0] * row);
     }
+    return true;
 }
 
 static enum rf_status run_slice(struct run *x, const struct rf_infer_request *inputs, int64_t done,
@@ -141,32 +145,29 @@ static enum srv_result run_all_slices(struct run *x, struct srv_request *r, stru
 {
     const struct rf_infer_request *inputs = &r->job.inputs;
     struct rf_error err = RF_ERROR_INIT;
-    enum srv_result result;
     for (int64_t done = 0; done < inputs->rows; done += (int64_t)x->rows) {
         if (done > 0)
             srv_metrics_run(&x->model->metrics, x->rows, x->ns);
         if (run_slice(x, inputs, done, &err))
             return srv_job_fail(r, &err);
-        if (done == 0 && !make_whole(x, r, whole, held)) {
+        if (!keep_outputs(x, r, whole, done, held)) {
             srv_reply_error(r, 503, "no memory for the request's outputs now");
             return SRV_RESULT_SHED;
         }
-        keep_outputs(x, whole, done);
     }
-    encode_alone(x, r, whole, &result);
-    return result;
+    return encode_alone(x, r, whole);
 }
 
 static enum srv_result run_in_slices(struct run *x, struct srv_request *r)
 {
     size_t held = 0;
-    struct rf_tensor *whole = calloc(x->model->io.n_outputs + 1, sizeof *whole);
+    struct rf_tensor *whole = calloc(x->n_out + 1, sizeof *whole);
     if (!whole) {
         srv_reply_error(r, 503, "out of memory");
         return SRV_RESULT_SHED;
     }
     const enum srv_result result = run_all_slices(x, r, whole, &held);
-    for (size_t i = 0; i < x->model->io.n_outputs; i++)
+    for (size_t i = 0; i < x->n_out; i++)
         free(whole[i].data);
     free(whole);
     srv_budget_give(&r->server->budget, held);
@@ -220,7 +221,7 @@ static bool gather_inputs(struct run *x, struct srv_gather *g, struct srv_waitin
 /* The part of the run's outputs that begins at row `first`. */
 static void take_rows(const struct run *x, struct rf_tensor *part, int64_t first, int64_t n)
 {
-    for (size_t i = 0; i < x->model->io.n_outputs; i++) {
+    for (size_t i = 0; i < x->n_out; i++) {
         const size_t row = row_bytes(&x->out[i], x->out[i].shape.dim[0]);
         part[i] = x->out[i];
         part[i].data = (char *)x->out[i].data + (size_t)first * row;
@@ -236,7 +237,7 @@ static bool run_together(struct run *x, struct srv_gather *g, struct srv_waiting
     int64_t rows = 0, first = 0;
     for (const struct srv_waiting *w = jobs; w; w = w->next)
         rows += w->rows;
-    struct rf_tensor *part = calloc(x->model->io.n_outputs + 1, sizeof *part);
+    struct rf_tensor *part = calloc(x->n_out + 1, sizeof *part);
     const bool done =
         part && gather_inputs(x, g, jobs, rows) && !run_once(x, (uint64_t)rows, start, &err);
     const uint64_t begin = srv_now();

@@ -46,10 +46,9 @@ static void raise_fd_limit(uint64_t max_connections)
                 (unsigned long long)limit.rlim_cur, (unsigned long long)max_connections);
 }
 
-/* Each worker's part of the quarter of memory that batches may take. */
 static size_t batch_bytes(const struct srv_server *s)
 {
-    return s->memory / 4 / (uint64_t)rf_pool_threads(s->pool);
+    return srv_rows_memory(s->memory, (uint64_t)rf_pool_threads(s->pool));
 }
 
 static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
@@ -249,7 +248,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
     s->config = config;
     srv_repository_init(&s->repository);
     srv_cpus_read(&s->cpus);
-    s->memory = config->memory ? config->memory : srv_memory_limit() / 2;
+    s->memory = srv_memory(config->memory);
     s->budget.limit = s->memory / 4;
     s->reply_limit = s->memory / 4;
     /* Blocked in every thread: sigwait takes them, and no system call is interrupted. */

@@ -22,7 +22,7 @@ static bool is_open(const struct rf_io *io)
     return io->shape.rank > 0 && io->shape.dim[0] < 0 && !io->is_key;
 }
 
-static bool has_rows(const struct rf_model *model)
+bool srv_rows_are_open(const struct rf_model *model)
 {
     bool open = rf_model_n_inputs(model) > 0;
     for (size_t i = 0; i < rf_model_n_inputs(model); i++)
@@ -186,7 +186,7 @@ struct srv_rows srv_rows_try(struct rf_model *model, struct rf_session *session)
 {
     const size_t n_in = rf_model_n_inputs(model), n_out = rf_model_n_outputs(model);
     struct srv_rows rows = {false, 0, 0};
-    if (!has_rows(model))
+    if (!srv_rows_are_open(model))
         return rows;
     struct trial t = {.model = model,
                       .session = session,

@@ -191,7 +191,7 @@ class Held(support.ServerTest):
         self.overtakes({"priority": 2}, {"priority": 1})
 
     def test_deadline_comes_first(self):
-        self.overtakes({}, {"timeout": 3600 * 10**6 if support.SLOWNESS > 50 else 29 * 10**6})
+        self.overtakes({}, {"timeout": 29 * 10**6})
 
     def test_no_priority_goes_behind(self):
         first = self.send(0, 3, priority=7)
@@ -286,6 +286,20 @@ class Shapes(support.ServerTest):
         self.assertEqual(now - runs, 2)
 
 
+class LittleMemory(unittest.TestCase):
+    def test_fewer_rows_in_a_run(self):
+        digits = support.Digits.get()
+        with support.Server("--threads", "1", "--memory", "4800KiB") as server:
+            with server.client() as client:
+                most = client.get("/v2/models/digits/config").json()["max_batch_size"]
+                self.assertIn(most, range(1, 32))
+                self.assertIn(f"model digits: {most} rows in one run", server.output())
+                reply = client.post("/infer", digits.images.rows(0, 100).tobytes(), support.RAW)
+                self.assertEqual(reply.status, 200, reply)
+                self.assertIsNone(digits.wrong(0, tensors.floats(reply.body)))
+            self.assertEqual(total(server.metrics(), "executions_total"), -(-100 // most))
+
+
 class Bits(unittest.TestCase):
     CLIENTS, ROUNDS = 64, 4
 
@@ -320,7 +334,8 @@ class Busy(unittest.TestCase):
     """What happens while the only compute thread is busy, with rows enough for as long as it takes:
     if the request was over too early to see anything, it is tried again with more."""
 
-    ROWS = 40_000
+    ROWS = int(40_000 / support.SLOWNESS)
+    ARGS = ("--threads", "1", "--request-timeout", "10m")
 
     def behind(self, server, work):
         """work(), with the compute thread busy from its beginning to its end."""
@@ -350,7 +365,7 @@ class Busy(unittest.TestCase):
             while total(server.metrics(), "pending_requests") > 0 and time.monotonic() < end:
                 time.sleep(0.002)
 
-        with support.Server("--threads", "1") as server:
+        with support.Server(*self.ARGS) as server:
             for _ in range(5):
                 self.behind(server, leave)
                 cancelled = total(server.check_conservation(), "requests_total", result="cancelled")
@@ -360,10 +375,9 @@ class Busy(unittest.TestCase):
 
     def test_queue_full(self):
         def flood():
-            calls = [Call(server, "/infer", [0] * 64) for _ in range(12)]
-            return [call for call in calls]
+            return [Call(server, "/infer", [0] * 64) for _ in range(12)]
 
-        with support.Server("--threads", "1", "--queue-size", "4") as server:
+        with support.Server(*self.ARGS, "--queue-size", "4") as server:
             calls, _ = self.behind(server, flood)
             replies = [call.result() for call in calls]
             refused = [r for r in replies if r.status == 503]
@@ -376,8 +390,8 @@ class Busy(unittest.TestCase):
     def test_models_take_turns(self):
         """A model that is flooded does not keep another waiting until the flood is over."""
         digits = support.Digits.get()
-        rows = digits.images.rows(0, 1).tobytes() * 4000
-        with support.Server(f"a={support.DIGITS}", f"digits={support.DIGITS}", "--threads", "1") as server:
+        rows = digits.images.rows(0, 1).tobytes() * (self.ROWS // 10)
+        with support.Server(f"a={support.DIGITS}", f"digits={support.DIGITS}", *self.ARGS) as server:
             flood = [Call(server, "/infer/a", rows, support.RAW) for _ in range(40)]
             wait_for(server, lambda m: total(m, "pending_requests", model="a") > 20, "a flood")
             reply = Call(server, "/infer/digits", [0] * 64).result()
