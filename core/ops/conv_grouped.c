@@ -176,7 +176,7 @@ static bool are_narrow(size_t n_in, size_t n_out)
 {
     const size_t vector = rf_kernels_best()->panel_width / 2;
 
-    return rf_gemm_backend() == &rf_gemm_panel && n_in <= n_out && n_out <= vector / 2 &&
+    return rf_gemm_backend() == &rf_gemm_panel && n_out && n_in <= n_out && n_out <= vector / 2 &&
            vector % n_out == 0;
 }
 
