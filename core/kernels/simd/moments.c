@@ -24,7 +24,7 @@ bool RF_K(rf_all_finite)(const double *x, size_t n)
         wide_double v;
 
         __builtin_memcpy(&v, x + i, sizeof(v));
-        bad |= (wide_int)(v - v != none); /* infinity - infinity is NaN, too */
+        bad |= (wide_int)(v * 0 != none); /* infinity * 0 is NaN, as is NaN * 0 */
     }
     for (size_t i = 0; i < WIDE; i++)
         any |= bad[i];
