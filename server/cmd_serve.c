@@ -3,6 +3,7 @@
  * loses no request: not ready, port closed, requests answered, connections ended, threads joined.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 /* Descriptors beside the connections': files, epoll, lingering sockets, the C library. */
 #define SPARE_FDS 128
@@ -40,6 +42,20 @@ static void raise_fd_limit(uint64_t max_connections)
                 (unsigned long long)limit.rlim_cur, (unsigned long long)max_connections);
 }
 
+static size_t batch_bytes(const struct srv_server *s)
+{
+    return srv_rows_memory(s->memory, (uint64_t)rf_pool_threads(s->pool));
+}
+
+static void log_batch(const struct srv_model *m, uint64_t limit)
+{
+    if (m->max_batch == 0)
+        srv_log(SRV_INFO, "model %s: requests share no run, its rows are not independent", m->name);
+    else if ((uint64_t)m->max_batch < limit)
+        srv_log(SRV_INFO, "model %s: %" PRId64 " rows in one run, for more there is no --memory",
+                m->name, m->max_batch);
+}
+
 static enum rf_status add_model(struct srv_server *s, const char *spec,
                                 const struct rf_model_options *options, struct rf_error *err)
 {
@@ -58,7 +74,10 @@ static enum rf_status add_model(struct srv_server *s, const char *spec,
     s->models.list[s->models.n++] = m;
     if (*m->network.note)
         srv_log(SRV_INFO, "model %s: %s", m->name, m->network.note);
-    return srv_model_warm_up(m, s->pool, err);
+    rc = srv_model_warm_up(m, s->pool, (int64_t)s->config->max_batch, batch_bytes(s), err);
+    if (!rc)
+        log_batch(m, s->config->max_batch);
+    return rc;
 }
 
 static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
@@ -94,6 +113,8 @@ static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
     if (!rc)
         rc = rf_pool_new(&s->pool, threads, srv_cpus_may_spin(&s->cpus, threads), err);
     if (!rc)
+        rc = srv_dispatch_init(&s->dispatch, s->pool, config->max_delay, batch_bytes(s), err);
+    if (!rc)
         rc = load_models(s, err);
     srv_conns_init(&s->conns, srv_listener_linger, s->listener);
     if (!rc)
@@ -109,6 +130,7 @@ static void bring_down(struct srv_server *s)
     srv_http_stop(s->http);
     srv_listener_free(s->listener);
     rf_pool_free(s->pool);
+    srv_dispatch_release(&s->dispatch);
     for (size_t i = 0; i < s->models.n; i++)
         srv_model_free(s->models.list[i]);
     srv_conns_release(&s->conns);
@@ -124,7 +146,9 @@ static void log_start(const struct srv_server *s)
                               s->models.list[i]->name);
     srv_line_begin(&line, SRV_INFO, "serving");
     srv_line_text(&line, "version", RF_VERSION);
-    srv_line_text(&line, "address", srv_listener_address(s->listener));
+    srv_line_text(&line, "address", srv_listener_address(s->listener, SRV_PORT_MAIN));
+    if (s->config->admin_port)
+        srv_line_text(&line, "admin_address", srv_listener_address(s->listener, SRV_PORT_ADMIN));
     srv_line_text(&line, "models", models);
     srv_line_text(&line, "isa", rf_engine_isa());
     srv_line_text(&line, "gemm", rf_engine_gemm());
@@ -155,6 +179,7 @@ static void *watch(void *arg)
         return NULL;
     srv_log(SRV_ERROR, signal > 0 ? "second signal: exiting with requests unanswered"
                                   : "exit timeout: exiting with requests unanswered");
+    srv_sink_flush();
     _exit(SRV_EXIT_FAILURE);
 }
 
@@ -221,7 +246,7 @@ static bool log_as_json(const struct srv_config *config)
 /* For someone at a terminal: something to paste. */
 static void print_hint(const struct srv_server *s)
 {
-    const char *at = srv_listener_address(s->listener);
+    const char *at = srv_listener_address(s->listener, SRV_PORT_MAIN);
     if (!isatty(STDOUT_FILENO))
         return;
     if (s->config->args.n == 0 && s->config->models.n == 0)
@@ -246,7 +271,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
 {
     s->config = config;
     srv_cpus_read(&s->cpus);
-    s->memory = config->memory ? config->memory : srv_memory_limit() / 2;
+    s->memory = srv_memory(config->memory);
     s->budget.limit = s->memory / 4;
     s->reply_limit = s->memory / 4;
     /* Blocked in every thread: sigwait takes them, and no system call is interrupted. */
@@ -256,6 +281,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    srv_sink_start(); /* with the signals blocked */
 }
 
 int srv_cmd_serve(const struct srv_config *config)
@@ -283,5 +309,6 @@ int srv_cmd_serve(const struct srv_config *config)
     atomic_store(&stopped, true);
     if (!rc)
         srv_log(SRV_INFO, "stopped");
+    srv_sink_flush();
     return rc ? SRV_EXIT_FAILURE : SRV_EXIT_OK;
 }

@@ -62,13 +62,14 @@ enum srv_access_log { SRV_ACCESS_ERRORS, SRV_ACCESS_ALL, SRV_ACCESS_OFF };
 struct srv_config {
     /* address and connections */
     const char *host;
-    uint64_t port, http_threads, max_connections, max_body;
+    const char *allowed_hosts, *cors_origin;
+    uint64_t port, admin_port, http_threads, max_connections, max_body;
     uint64_t request_timeout, idle_timeout;
     /* models */
     struct srv_list models;
     const char *default_model;
     /* computing */
-    uint64_t threads, queue_size, memory;
+    uint64_t threads, queue_size, max_batch, max_delay, memory;
     int isa, gemm, conv, weights;
     /* activity */
     int activity;

@@ -6,8 +6,8 @@
 
 #include "proto/npy.h"
 #include "server/handlers.h"
+#include "server/job.h"
 #include "server/negotiate.h"
-#include "server/queue.h"
 #include "server/server.h"
 #include "server/units.h"
 
@@ -102,7 +102,7 @@ enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes)
     r->job.decode = (struct rf_decode_options){
         .raw_dtype = RF_N_DTYPE, .takes = takes, .max_bytes = r->server->budget.limit};
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
-    return srv_queue_start(r) ? SRV_QUEUE : SRV_REPLY;
+    return srv_job_start(r) ? SRV_QUEUE : SRV_REPLY;
 }
 
 enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)

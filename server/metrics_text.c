@@ -7,6 +7,7 @@
 #include "server/listen.h"
 #include "server/process.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 static void head(struct rf_buf *b, const char *family, const char *type, const char *help)
 {
@@ -133,6 +134,8 @@ static void http(struct rf_buf *b, const struct srv_server *server)
     gauge(b, "rectifier_http_connections_rejected_total", "counter",
           "Connections answered 503 because there were too many.",
           (double)srv_read(&server->metrics.connections_rejected));
+    gauge(b, "rectifier_log_lines_dropped_total", "counter",
+          "Log lines lost because stderr did not take them.", (double)srv_sink_dropped());
 }
 
 /* ---- models ---- */
@@ -234,6 +237,22 @@ static void models_text(struct rf_buf *b, const struct srv_server *server)
     }
 }
 
+static void nodes_text(struct rf_buf *b, const struct srv_models *models)
+{
+    const char *family = "rectifier_node_compute_seconds_total";
+    head(b, family, "counter",
+         "Time in a network's nodes; of quick networks from one run in 64, taken for all.");
+    for (size_t i = 0; i < models->n; i++)
+        for (size_t k = 0; k < models->list[i]->nodes.n; k++) {
+            const struct srv_node *node = &models->list[i]->nodes.list[k];
+            if (!node->name || node->same != k)
+                continue;
+            model_labels(b, family, models->list[i]);
+            label(b, ",", "node", node->name);
+            rf_buf_printf(b, "} %.9g\n", (double)srv_read(&node->ns) * 1e-9);
+        }
+}
+
 /* ---- activations ---- */
 
 struct layer_view {
@@ -333,5 +352,6 @@ void srv_metrics_text(struct rf_buf *b, struct srv_server *server)
     process(b, server);
     http(b, server);
     models_text(b, server);
+    nodes_text(b, &server->models);
     activity_text(b, server);
 }

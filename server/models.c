@@ -135,6 +135,7 @@ void srv_model_free(struct srv_model *model)
     for (size_t i = 0; i < model->n_sessions; i++)
         rf_session_free(model->sessions[i]);
     free(model->sessions);
+    srv_nodes_release(&model->nodes);
     rf_model_unref(model->model);
     rf_network_release(&model->network);
     free(model->io_inputs);
@@ -220,6 +221,18 @@ static void warm_up_task(struct rf_task *task)
     pthread_mutex_unlock(&all->lock);
 }
 
+static enum rf_status name_nodes(struct srv_model *m, struct rf_error *err)
+{
+    struct rf_shape *shapes = calloc(m->io.n_inputs + 1, sizeof *shapes);
+    enum rf_status rc = RF_OK;
+    if (!shapes)
+        rc = rf_fail_nomem(err, "a model's nodes", m->io.n_inputs * sizeof *shapes);
+    else if (srv_model_shapes(m->model, 1, shapes))
+        rc = srv_nodes_init(&m->nodes, m->model, shapes, m->io.n_inputs, err);
+    free(shapes);
+    return rc;
+}
+
 static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, struct rf_error *err)
 {
     const size_t n = (size_t)rf_pool_threads(pool);
@@ -235,11 +248,21 @@ static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, s
     return RF_OK;
 }
 
-enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
-                                 struct rf_error *err)
+static void find_max_batch(struct srv_model *model, int64_t limit, size_t bytes)
+{
+    model->rows = srv_rows_try(model->model, model->sessions[0]);
+    if (model->rows.independent)
+        model->max_batch = srv_rows_that_fit(model->model, limit, bytes);
+    model->queue.max_batch = model->max_batch;
+}
+
+enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, int64_t max_batch,
+                                 size_t batch_bytes, struct rf_error *err)
 {
     struct warm_ups all = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     enum rf_status rc = make_sessions(model, pool, err);
+    if (!rc)
+        rc = name_nodes(model, err);
     if (rc)
         return rc;
     all.n = (unsigned)model->n_sessions;
@@ -263,6 +286,8 @@ enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
     pthread_cond_destroy(&all.changed);
     pthread_mutex_destroy(&all.lock);
     free(list);
+    if (!rc)
+        find_max_batch(model, max_batch, batch_bytes);
     return rc;
 }
 

@@ -12,6 +12,9 @@
 #include "proto/load.h"
 #include "server/config.h"
 #include "server/metrics.h"
+#include "server/nodes.h"
+#include "server/queue.h"
+#include "server/rows.h"
 
 #define SRV_MAX_MODEL_NAME 128
 #define SRV_BUNDLED_NAME "digits"
@@ -23,8 +26,12 @@ struct srv_model {
     struct rf_model *model;
     struct rf_model_io io;
     struct rf_io *io_inputs, *io_outputs;
-    double load_time; /* of day, for the metrics */
+    double load_time;  /* of day, for the metrics */
+    int64_t max_batch; /* rows in one run that requests may share; 0: they share none */
+    struct srv_rows rows;
+    struct srv_queue queue;
     struct srv_model_metrics metrics;
+    struct srv_nodes nodes;
     pthread_mutex_t lock; /* the free sessions */
     struct rf_session **sessions;
     size_t n_sessions, n_free;
@@ -47,9 +54,13 @@ enum rf_status srv_model_load(struct srv_model **out, const char *spec,
                               struct rf_error *err) RF_CHECKED;
 void srv_model_free(struct srv_model *model);
 
-/* Makes the sessions, one for each of the pool's threads, and runs each once, uncounted. */
-enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
-                                 struct rf_error *err) RF_CHECKED;
+/*
+ * Makes the sessions, one for each of the pool's threads, and runs each once, uncounted. Finds out
+ * how many rows requests may share a run with: `max_batch`, or less if the workers' runs took more
+ * than `batch_bytes` each.
+ */
+enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, int64_t max_batch,
+                                 size_t batch_bytes, struct rf_error *err) RF_CHECKED;
 
 /* A free session; never NULL in one of the pool's tasks. */
 struct rf_session *srv_model_take_session(struct srv_model *model);

@@ -33,7 +33,7 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(V1_METADATA, "/v1/models/{model}/metadata", SRV_GET, srv_handle_v1_metadata, "*")            \
     X(ACTIVITY, "/v2/models/{model}/activity", SRV_GET, srv_handle_activity,                       \
       "layer|channels|window")                                                                     \
-    X(METRICS, "/metrics", SRV_GET, srv_handle_metrics, "*")
+    X(METRICS, "/metrics", SRV_GET | SRV_ADMIN, srv_handle_metrics, "*")
 
 enum srv_route_id {
 #define X(id, path, methods, handler, query) SRV_ROUTE_##id,
@@ -46,7 +46,7 @@ enum srv_route_id {
 struct srv_route {
     const char *path; /* {model} matches one segment, up to ':' where the path has one behind it;
                          "/versions/{version}" may follow it */
-    unsigned methods; /* enum srv_method bits; HEAD is where GET is */
+    unsigned methods; /* enum srv_method bits; HEAD is where GET is. And SRV_ADMIN */
     srv_handler handler;
     const char *query;
 };

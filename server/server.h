@@ -5,6 +5,7 @@
 #include "server/budget.h"
 #include "server/conns.h"
 #include "server/cpus.h"
+#include "server/dispatch.h"
 #include "server/metrics.h"
 #include "server/models.h"
 
@@ -16,17 +17,17 @@ struct srv_server {
     struct srv_cpus cpus;
     uint64_t memory;          /* the effective --memory */
     size_t reply_limit;       /* bytes of one reply */
-    struct srv_budget budget; /* received bodies */
+    struct srv_budget budget; /* bodies, decoded inputs, replies */
     struct srv_models models;
     struct srv_model *default_model;
     struct rf_pool *pool;
+    struct srv_dispatch dispatch;
     struct srv_conns conns;
     struct srv_metrics metrics;
     struct srv_http *http;
     struct srv_listener *listener;
     atomic_bool ready;    /* what /v2/health/ready says */
     atomic_bool draining; /* replies close their connections */
-    atomic_size_t busy;   /* workers running a job */
 };
 
 #endif
