@@ -141,10 +141,10 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libco
 $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/bench/echo: LIBS := -lmicrohttpd
 $(B)/tests/e2e/%.so: tests/e2e/%.c
 	@echo "  LD    $@"; mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
-$(B)/tests/bench/echo: LIBS := -lmicrohttpd
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -168,9 +168,10 @@ test: deps test-deps ## build and run every test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)python3 tests/run.py $(B)
 
-campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers, 10^7 numbers, overload, crowds
+campaign: deps test-deps ## the long counts: 30 shutdowns and 1,000 reloads under load, 36,000 concurrent answers, 10^7 numbers, overload, crowds
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
+	$(Q)RECTIFIER_CAMPAIGN=50 python3 tests/run.py $(B) --e2e --filter reload
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --unit --filter check_numbers
 	$(Q)python3 tests/campaign/overload.py $(B)

@@ -72,7 +72,7 @@ static void panel(const struct rf_kernels *k, const struct rf_panel_rows *r, con
 }
 
 void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows, size_t c0,
-                      size_t c1)
+                      size_t c1, const float *behind)
 {
     const struct rf_kernels *const k = rf_kernels_best();
     const size_t width = k->panel_width;
@@ -81,7 +81,7 @@ void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows,
         const float *const weights = g->weights + c * g->n_in;
         const bool last = c + width >= c1;
 
-        panel(k, rows, weights, last ? weights : weights + width * g->n_in, c,
+        panel(k, rows, weights, last ? behind : weights + width * g->n_in, c,
               last ? c1 - c : width);
     }
 }
@@ -96,6 +96,7 @@ static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, si
     const float *row[BLOCK] = {NULL};
     float *out[BLOCK] = {NULL};
     static const ptrdiff_t tap;
+    const float *const behind = (g->next ? g->next : g)->weights + c0 * g->n_in;
 
     for (size_t at = 0; at < rows; at += BLOCK) {
         const size_t n = rows - at < BLOCK ? rows - at : BLOCK;
@@ -106,7 +107,7 @@ static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, si
             row[i] = a + (at + i) * a_pitch;
             out[i] = y + (at + i) * y_pitch - c0;
         }
-        rf_panel_product(g, &r, c0, c1);
+        rf_panel_product(g, &r, c0, c1, behind);
     }
 }
 

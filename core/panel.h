@@ -33,8 +33,9 @@ struct rf_panel_rows {
     size_t n_taps, depth;
 };
 
-/* Columns [c0, c1) of the product; c0 is a multiple of the panel's width. */
+/* Columns [c0, c1) of the product; c0 is a multiple of the panel's width. `behind`: the weights
+ * that are multiplied with afterwards, which the last panel fetches. */
 void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows, size_t c0,
-                      size_t c1);
+                      size_t c1, const float *behind);
 
 #endif

@@ -273,6 +273,11 @@ void rf_pool_call(struct rf_pool *pool, void (*fn)(void *arg), void *arg)
 void rf_pool_enter(struct rf_pool *pool)
 {
     atomic_fetch_add(&pool->runs, 1);
+    if (!pool->spins)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    announce(pool, pool->n_threads - 1);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void rf_pool_leave(struct rf_pool *pool)

@@ -35,7 +35,8 @@ void rf_pool_submit(struct rf_pool *pool, struct rf_task *task);
  * leads from outside is one more thread than there should be. `pool` NULL: here. */
 void rf_pool_call(struct rf_pool *pool, void (*fn)(void *arg), void *arg);
 
-/* Between the two a caller makes offers that follow each other closely: threads look out longer. */
+/* Between the two a caller makes offers that follow each other closely: threads wake up now, before
+ * the first of them, and look out longer. */
 void rf_pool_enter(struct rf_pool *pool);
 void rf_pool_leave(struct rf_pool *pool);
 

@@ -387,13 +387,16 @@ enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_
         return rf_fail(err, RF_INVALID,
                        "session: %zu inputs and %zu outputs, expected %zu and at most %zu", n_in,
                        n_out, g->n_inputs, g->n_outputs);
+    const bool shares_out = s->plan->max_parts > 1 || s->image_parts > 1;
+    struct rf_pool *const pool = shares_out ? s->pool : NULL;
+
     bind_inputs(s, in);
     rf_counters_begin(&s->counters);
-    if (s->pool)
-        rf_pool_enter(s->pool);
+    if (pool)
+        rf_pool_enter(pool);
     run_steps(s, count);
-    if (s->pool)
-        rf_pool_leave(s->pool);
+    if (pool)
+        rf_pool_leave(pool);
     if (count && n_in && s->plan->inputs[0].rank)
         s->counters.pending_inputs += (uint64_t)s->plan->inputs[0].dim[0];
     rf_counters_end(&s->counters);

@@ -35,6 +35,7 @@ enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, con
     for (size_t t = 0; t < n * n && !p->status; t++) {
         if (rf_gemm_init(p, &w->gemm[t], &rf_gemm_panel, w->in_channels, w->out_channels))
             return p->status;
+        w->gemm[t].next = t + 1 < n * n ? &w->gemm[t + 1] : NULL;
         for (size_t o = 0; o < w->out_channels; o++)
             for (size_t i = 0; i < w->in_channels; i++)
                 *rf_gemm_at(&w->gemm[t], i, o) =

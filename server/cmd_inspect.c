@@ -213,6 +213,6 @@ int srv_cmd_inspect(const struct srv_config *config)
     if (!rc)
         rc = show(&x, config, &err);
     rf_arena_release(&x.arena);
-    srv_model_free(model);
+    srv_model_unref(model);
     return rc ? srv_fail("%s", err.text) : SRV_EXIT_OK;
 }

@@ -31,6 +31,18 @@ static void add_list(struct rf_buf *b, const char *key, const struct rf_io *list
     rf_buf_text(b, "]");
 }
 
+static void add_policy(struct rf_buf *b, const struct srv_policy *policy)
+{
+    rf_buf_text(b, ",\"version_policy\":{");
+    if (policy->latest)
+        rf_buf_printf(b, "\"latest\":{\"num_versions\":%" PRIu64 "}}", policy->latest);
+    else if (policy->n == 0)
+        rf_buf_text(b, "\"all\":{}}");
+    for (size_t i = 0; i < policy->n; i++)
+        rf_buf_printf(b, "%s%" PRIu64 "%s", i ? "," : "\"specific\":{\"versions\":[",
+                      policy->versions[i], i + 1 < policy->n ? "" : "]}}");
+}
+
 enum srv_next srv_handle_config(struct srv_server *server, struct srv_request *r)
 {
     struct rf_buf *b = &r->reply.body;
@@ -40,10 +52,9 @@ enum srv_next srv_handle_config(struct srv_server *server, struct srv_request *r
     const bool batched = m->max_batch > 0;
     rf_buf_text(b, "{\"name\":");
     rf_buf_json_string(b, m->name);
-    rf_buf_printf(b,
-                  ",\"platform\":\"rectifier\",\"backend\":\"rectifier\",\"version_policy\":{"
-                  "\"latest\":{\"num_versions\":1}},\"max_batch_size\":%" PRId64,
-                  m->max_batch);
+    rf_buf_text(b, ",\"platform\":\"rectifier\",\"backend\":\"rectifier\"");
+    add_policy(b, &server->policy);
+    rf_buf_printf(b, ",\"max_batch_size\":%" PRId64, m->max_batch);
     add_list(b, "input", m->io.inputs, m->io.n_inputs, batched, ",\"format\":\"FORMAT_NONE\"}");
     add_list(b, "output", m->io.outputs, m->io.n_outputs, batched, ",\"label_filename\":\"\"}");
     if (m->max_batch > 1)

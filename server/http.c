@@ -17,6 +17,7 @@
 #include "server/admit.h"
 #include "server/clock.h"
 #include "server/listen.h"
+#include "server/loader.h"
 #include "server/log.h"
 #include "server/server.h"
 #include "server/sink.h"
@@ -287,12 +288,15 @@ static enum MHD_Result dispatch(struct srv_request *r)
     if (r->stage == SRV_STAGE_DISCARD)
         return send_reply(r);
     r->received_ns = srv_now();
-    if (srv_routes[r->match.id].handler(r->server, r) == SRV_REPLY ||
-        srv_dispatch_run_here(&r->server->dispatch, r))
+    const enum srv_next next = srv_routes[r->match.id].handler(r->server, r);
+    if (next == SRV_REPLY || (next == SRV_QUEUE && srv_dispatch_run_here(&r->server->dispatch, r)))
         return send_reply(r);
     r->stage = SRV_STAGE_QUEUED;
     MHD_suspend_connection(r->transport);
-    srv_dispatch_submit(&r->server->dispatch, r);
+    if (next == SRV_LOAD)
+        srv_loader_submit(r->server->loader, &r->load);
+    else
+        srv_dispatch_submit(&r->server->dispatch, r);
     return MHD_YES;
 }
 

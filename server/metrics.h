@@ -96,6 +96,7 @@ void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_
     X(200)                                                                                         \
     X(204)                                                                                         \
     X(400)                                                                                         \
+    X(403)                                                                                         \
     X(404)                                                                                         \
     X(405)                                                                                         \
     X(406)                                                                                         \

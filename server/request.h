@@ -8,6 +8,7 @@
 #ifndef SRV_REQUEST_H
 #define SRV_REQUEST_H
 
+#include "core/pool.h"
 #include "proto/buf.h"
 #include "proto/infer.h"
 #include "server/guard.h"
@@ -47,7 +48,7 @@ struct srv_reply {
 
 /* What the workers need to know of an inference. */
 struct srv_job {
-    struct srv_model *model;
+    struct srv_model *model; /* a reference, until the request is completed */
     enum rf_body body_form, reply_form;
     struct rf_decode_options decode;
     struct srv_waiting waiting; /* the queue's view of it */
@@ -61,7 +62,8 @@ struct srv_job {
 
 struct srv_request {
     struct srv_server *server;
-    void *transport; /* the HTTP library's connection */
+    struct rf_task load; /* the loader's view of it */
+    void *transport;     /* the HTTP library's connection */
     struct srv_conn *conn;
     enum srv_stage stage;
     struct srv_request *next, **link; /* of its thread's requests without all of their headers */

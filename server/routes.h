@@ -7,8 +7,9 @@
 struct srv_server;
 struct srv_request;
 
-/* What a handler did: filled the reply, or made a job of the request that will fill it. */
-enum srv_next { SRV_REPLY, SRV_QUEUE };
+/* What a handler did: filled the reply, or made a job of the request that will fill it: for a
+ * model's queue, or for the loader. */
+enum srv_next { SRV_REPLY, SRV_QUEUE, SRV_LOAD };
 
 typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_request *request);
 
@@ -27,6 +28,10 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(MODEL_READY, "/v2/models/{model}/ready", SRV_GET, srv_handle_model_ready, "*")               \
     X(CONFIG, "/v2/models/{model}/config", SRV_GET, srv_handle_config, "*")                        \
     X(STATS, "/v2/models/{model}/stats", SRV_GET, srv_handle_stats, "*")                           \
+    X(INDEX, "/v2/repository/index", SRV_POST, srv_handle_index, "*")                              \
+    X(LOAD, "/v2/repository/models/{model}/load", SRV_POST | SRV_ADMIN, srv_handle_load, "*")      \
+    X(UNLOAD, "/v2/repository/models/{model}/unload", SRV_POST | SRV_ADMIN, srv_handle_unload,     \
+      "*")                                                                                         \
     X(V1_MODELS, "/v1/models", SRV_GET, srv_handle_models, "*")                                    \
     X(V1_PREDICT, "/v1/models/{model}:predict", SRV_POST, srv_handle_v1_predict, "*")              \
     X(V1_MODEL, "/v1/models/{model}", SRV_GET, srv_handle_v1_model, "*")                           \

@@ -143,13 +143,15 @@ static void place_rows(const struct layer *l, struct block *b)
 static void run_block(const struct layer *l, const struct rf_exec *x, int part, struct block *b,
                       size_t c0, size_t c1)
 {
+    const struct rf_gemm *const gemm = l->s->gemm;
     const struct rf_panel_rows rows = {
         .row = b->row, .y = b->y, .n = b->n, .tap = b->tap, .n_taps = l->n_taps, .depth = l->depth};
 
     for (size_t c = c0; c < c1; c += COLUMNS) {
         const size_t end = c + COLUMNS < c1 ? c + COLUMNS : c1;
+        const float *const behind = gemm->weights + (end < c1 ? end : c0) * gemm->n_in;
 
-        rf_panel_product(l->s->gemm, &rows, c, end);
+        rf_panel_product(gemm, &rows, c, end, behind);
         rf_epilogue_run(&l->s->common.epilogue, x, part, b->first, b->n, NULL, 0, c, end);
     }
 }
@@ -160,7 +162,8 @@ static void run_groups(const struct layer *l, const struct rf_exec *x, int part,
         .row = b->row, .y = b->y, .n = b->n, .tap = b->tap, .n_taps = l->n_taps, .depth = l->depth};
 
     for (size_t g = 0; g < l->groups; g++) {
-        rf_panel_product(&l->s->gemm[g], &rows, 0, l->n_out);
+        rf_panel_product(&l->s->gemm[g], &rows, 0, l->n_out,
+                         l->s->gemm[g + 1 < l->groups ? g + 1 : 0].weights);
         for (size_t i = 0; i < b->n; i++) {
             b->row[i] += l->n_in;
             b->y[i] += l->n_out;

@@ -247,6 +247,17 @@ def assert_serves(test, server, image=0):
     test.assertIsNone(digits.wrong(image, tensors.floats(reply.body)))
 
 
+def wait_for(reached, what="it"):
+    """Returns what `reached` gives as soon as that is true."""
+    end = time.monotonic() + 60 * SLOWNESS
+    while time.monotonic() < end:
+        got = reached()
+        if got:
+            return got
+        time.sleep(0.005)
+    raise AssertionError(f"{what} did not come about")
+
+
 def in_threads(n, work):
     """Runs work(i) in n threads; raises the first exception."""
     errors = []
