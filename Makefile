@@ -17,6 +17,8 @@ empty    :=
 # What a build needs, as Debian and Ubuntu name it. `make deps` installs what is missing.
 PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
+# Tests that want them say that they are skipped where they are missing.
+PEER_PACKAGES := haproxy nginx-light prometheus
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
@@ -139,6 +141,10 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libco
 $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/bench/echo: LIBS := -lmicrohttpd
+$(B)/tests/e2e/%.so: tests/e2e/%.c
+	@echo "  LD    $@"; mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -162,17 +168,20 @@ test: deps test-deps ## build and run every test
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)python3 tests/run.py $(B)
 
-campaign: deps test-deps ## the long counts: 30 shutdowns under load, 36,000 concurrent answers, 10^7 numbers
+campaign: deps test-deps ## the long counts: 30 shutdowns and 1,000 reloads under load, 36,000 concurrent answers, 10^7 numbers, overload, crowds
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
+	$(Q)RECTIFIER_CAMPAIGN=50 python3 tests/run.py $(B) --e2e --filter reload
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --unit --filter check_numbers
+	$(Q)python3 tests/campaign/overload.py $(B)
+	$(Q)python3 tests/campaign/crowd.py $(B)
 
 bench-json: deps ## JSON of an image's size beside jansson
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
 	$(Q)$(B)/tests/bench/bench_json
 
-tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN)
+tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/e2e/fail_malloc.so
 
 # What a target finds is written to build/fuzz/; mended, it goes into tests/fuzz/corpus/.
 SECONDS := 60
@@ -246,10 +255,14 @@ bench-kernels: deps ## how fast activations are, on every instruction set
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/kernels
 	$(Q)$(B)/tests/bench/kernels
 
+bench-latency: deps ## a small request beside libmicrohttpd alone
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/echo $(B)/tests/bench/latency
+	$(Q)python3 tests/bench/latency.py $(B)
+
 bench-deps: | deps
 	$(Q)deploy/packages.sh $(BENCH_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
-.PHONY: bench bench-kernels bench-table bench-deps
+.PHONY: bench bench-latency bench-kernels bench-table bench-deps
 
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .
@@ -276,10 +289,12 @@ deps:
 # One after the other, whatever -j says: two apt-gets would meet at the same lock.
 test-deps: | deps
 	$(Q)deploy/packages.sh $(TEST_PACKAGES)
+peer-deps: | test-deps
+	$(Q)deploy/packages.sh $(PEER_PACKAGES)
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps peer-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

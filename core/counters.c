@@ -121,7 +121,7 @@ void rf_counters_read(struct rf_counters *c, uint64_t *inputs, struct rf_channel
 
     pthread_mutex_lock(&c->lock);
     if (atomic_compare_exchange_strong(&c->state, &idle, READING)) {
-        if (c->pending_inputs)
+        if (c->pending.n_values || c->pending_inputs)
             merge(c);
         atomic_store(&c->state, IDLE);
     }

@@ -26,7 +26,15 @@ static bool is_batch(const struct rf_tensor *t, int64_t n)
     return t->shape.rank > 2 && t->shape.dim[0] == n && rf_numel(&t->shape) > 0;
 }
 
-/* Whether each image of the outputs follows from the same image of the inputs. */
+/* Read alike for every image: nothing, or weights that are known before a run. */
+static bool is_shared(const struct rf_graph *g, const struct rf_node *node, int k)
+{
+    return node->in[k] == RF_NO_VALUE || node->op->const_in >> k & 1 ||
+           (node->op->param_in >> k & 1 && g->values[node->in[k]].known);
+}
+
+/* Whether each image of the outputs follows from the same image of the inputs. Weights that arrive
+ * with the request are no batch, whatever their shape. */
 static bool is_imagewise(const struct rf_graph *g, const struct rf_tensor *tensors,
                          const struct rf_node *node, int64_t n)
 {
@@ -36,21 +44,23 @@ static bool is_imagewise(const struct rf_graph *g, const struct rf_tensor *tenso
         !is_batch(out, n))
         return false;
     for (int k = 0; k < node->n_in; k++) {
-        if (node->in[k] == RF_NO_VALUE || node->op->const_in >> k & 1)
+        if (is_shared(g, node, k))
             continue;
-        if (g->values[node->in[k]].known || !is_batch(&tensors[node->in[k]], n))
+        if (node->op->param_in >> k & 1 || g->values[node->in[k]].known ||
+            !is_batch(&tensors[node->in[k]], n))
             return false;
     }
     return true;
 }
 
 /* Elements of one image that a step reads and writes. */
-static int64_t traffic(const struct rf_tensor *tensors, const struct rf_node *node)
+static int64_t traffic(const struct rf_graph *g, const struct rf_tensor *tensors,
+                       const struct rf_node *node)
 {
     int64_t sum = 0;
 
     for (int k = 0; k < node->n_in; k++)
-        if (node->in[k] != RF_NO_VALUE && !(node->op->const_in >> k & 1))
+        if (!is_shared(g, node, k))
             sum += rf_numel(&tensors[node->in[k]].shape);
     sum += rf_numel(&tensors[node->out[0]].shape);
     return sum / tensors[node->out[0]].shape.dim[0];
@@ -76,7 +86,7 @@ size_t rf_image_steps(const struct rf_graph *g, const struct rf_tensor *tensors,
         n = n ? n : tensors[node->out[0]].shape.dim[0];
         if (n < 2 || !is_imagewise(g, tensors, node, n))
             break;
-        const int64_t moved = traffic(tensors, node);
+        const int64_t moved = traffic(g, tensors, node);
         if (n_weights(&wishes[i], &tensors[node->out[0]]) > moved)
             break;
         most = moved > most ? moved : most;

@@ -453,7 +453,7 @@ enum rf_status rf_model_inspect(struct rf_model *model, const struct rf_shape *s
             .slab_offset = plan->places[out].offset,
             .algorithm = s->algorithm};
 
-        if (info.n_outputs > 0)
+        if (each && info.n_outputs > 0)
             each(arg, &info);
     }
     *session_bytes = rf_plan_bytes(plan, 1);

@@ -10,7 +10,7 @@
 #include "core/plan.h"
 #include "core/rectifier.h"
 
-#define RF_MAX_PLANS 16
+#define RF_MAX_PLANS 40 /* the batches that a server makes, and some */
 
 struct rf_model {
     atomic_int refs;

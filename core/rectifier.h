@@ -83,7 +83,8 @@ struct rf_step_info {
     const char *algorithm; /* "im2col+openblas", ... */
 };
 
-/* Calls `each` for every step that is left to a run; memory of a session in `*session_bytes`. */
+/* Calls `each` (may be NULL) for every step that is left to a run; memory of a session in
+ * `*session_bytes`. */
 enum rf_status rf_model_inspect(struct rf_model *model, const struct rf_shape *shapes, size_t n,
                                 void (*each)(void *arg, const struct rf_step_info *info), void *arg,
                                 size_t *session_bytes, struct rf_error *err) RF_CHECKED;

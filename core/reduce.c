@@ -203,16 +203,15 @@ struct rows {
     const float *first;
     ptrdiff_t row[ROWS]; /* from the first one */
     size_t n, length;
+    float sum[LONGEST_ROW];
     double *to;
 };
 
 static void add_rows(struct rows *r, const struct rf_kernels *k)
 {
-    float sum[LONGEST_ROW] = {0};
-
     if (!r->n)
         return;
-    k->window_sum(&(struct rf_window_row){.y = sum,
+    k->window_sum(&(struct rf_window_row){.y = r->sum,
                                           .x = r->first,
                                           .tap = r->row,
                                           .n_taps = r->n,
@@ -220,7 +219,7 @@ static void add_rows(struct rows *r, const struct rf_kernels *k)
                                           .channels = r->length,
                                           .scale = 1});
     for (size_t i = 0; i < r->length; i++)
-        r->to[i] += (double)sum[i];
+        r->to[i] += (double)r->sum[i];
     r->n = 0;
 }
 

@@ -4,7 +4,7 @@
 set -eu
 
 if ! command -v dpkg-query >/dev/null; then
-    if pkg-config --exists libmicrohttpd jansson zlib libprotobuf-c 2>/dev/null; then
+    if pkg-config --exists libmicrohttpd jansson zlib nettle libprotobuf-c 2>/dev/null; then
         exit 0
     fi
     echo "This is no Debian or Ubuntu: please install what corresponds to these packages: $*" >&2

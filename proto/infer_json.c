@@ -50,8 +50,9 @@ static enum rf_status decode_object(struct rf_decoder *d, const char *object)
         return rf_fail(d->err, RF_FORMAT, "%s: has both \"inputs\" and \"instances\"; expected one",
                        d->what);
     d->out->form = RF_FORM_INSTANCES;
-    return *rf_json_space(instances + 1) == '{' ? rf_decode_named_rows(d, instances)
-                                                : decode_array(d, "instances", instances, true);
+    const bool named = *instances == '[' && *rf_json_space(instances + 1) == '{';
+    return named ? rf_decode_named_rows(d, instances)
+                 : decode_array(d, "instances", instances, true);
 }
 
 enum rf_status rf_decode_json(struct rf_decoder *d, const void *body, size_t len)

@@ -161,8 +161,10 @@ static bool from_environment(struct srv_config *config, size_t i)
     const char *value = o->group ? getenv(env_name(o, name)) : NULL;
     if (!value || !*value)
         return true;
-    /* Kubernetes sets RECTIFIER_PORT=tcp://10.0.0.1:80 in pods beside a service `rectifier`. */
-    if (strncmp(value, "tcp://", 6) == 0 && strcmp(o->name, "port") == 0)
+    /* Kubernetes sets RECTIFIER_PORT=tcp://10.0.0.1:80 in pods beside a service `rectifier`, and
+     * RECTIFIER_ADMIN_PORT beside `rectifier-admin`. */
+    const size_t n = strlen(o->name);
+    if (strncmp(value, "tcp://", 6) == 0 && n >= 4 && strcmp(o->name + n - 4, "port") == 0)
         return true;
     origins[i] = FROM_ENVIRONMENT;
     if (o->type == SRV_OPT_MULTI)

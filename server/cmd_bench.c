@@ -95,7 +95,7 @@ static void subject_release(struct subject *s)
     free(s->samples.ms);
     free(s->ratios.ms);
     rf_session_free(s->session);
-    srv_model_free(s->model);
+    srv_model_unref(s->model);
 }
 
 static void note_step(void *arg, const struct rf_step_info *info)

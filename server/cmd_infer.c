@@ -271,7 +271,7 @@ static void tear_down(struct run *run)
     }
     rf_session_free(run->session);
     rf_pool_free(run->pool);
-    srv_model_free(run->model);
+    srv_model_unref(run->model);
     free(run->inputs);
     free(run->outputs);
     free(run->wanted);

@@ -6,6 +6,7 @@
 
 #include "server/cli.h"
 #include "server/commands.h"
+#include "server/cpus.h"
 #include "server/inspect.h"
 #include "server/units.h"
 
@@ -145,6 +146,18 @@ static void add_step(void *arg, const struct rf_step_info *info)
 
 /* ---- the command ---- */
 
+/* As `serve` would do it with the same options, provided that the rows turn out independent. */
+static int64_t max_batch(const struct srv_inspection *x, const struct srv_config *config)
+{
+    struct srv_cpus cpus;
+    srv_cpus_read(&cpus);
+    const uint64_t threads = config->threads ? config->threads : (uint64_t)cpus.threads;
+    if (!srv_rows_are_open(x->model->model))
+        return 0;
+    return srv_rows_that_fit(x->model->model, (int64_t)config->max_batch,
+                             srv_rows_memory(srv_memory(config->memory), threads));
+}
+
 static enum rf_status inspect(struct srv_inspection *x, const struct srv_config *config,
                               struct rf_error *err)
 {
@@ -160,6 +173,7 @@ static enum rf_status inspect(struct srv_inspection *x, const struct srv_config 
         rc = rf_fail_nomem(err, "the report", x->cap_steps * sizeof *x->steps);
     x->parameters = rf_model_parameters(x->model->model);
     x->model_bytes = rf_model_bytes(x->model->model);
+    x->max_batch = max_batch(x, config);
     return rc;
 }
 
@@ -199,6 +213,6 @@ int srv_cmd_inspect(const struct srv_config *config)
     if (!rc)
         rc = show(&x, config, &err);
     rf_arena_release(&x.arena);
-    srv_model_free(model);
+    srv_model_unref(model);
     return rc ? srv_fail("%s", err.text) : SRV_EXIT_OK;
 }

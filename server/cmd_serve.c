@@ -3,6 +3,7 @@
  * loses no request: not ready, port closed, requests answered, connections ended, threads joined.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,12 @@
 #include "server/commands.h"
 #include "server/http.h"
 #include "server/listen.h"
+#include "server/loader.h"
 #include "server/log.h"
+#include "server/notify.h"
 #include "server/server.h"
+#include "server/sink.h"
+#include "server/sync.h"
 
 /* Descriptors beside the connections': files, epoll, lingering sockets, the C library. */
 #define SPARE_FDS 128
@@ -25,6 +30,8 @@
 /* For what those clients had sent when the grace ended. */
 #define LAST_GRACE SRV_SECOND
 #define TICK (2 * SRV_MS)
+/* Between two looks with --wait-for-model. */
+#define WAIT_INTERVAL (500 * SRV_MS)
 
 /* ---- up ---- */
 
@@ -40,65 +47,42 @@ static void raise_fd_limit(uint64_t max_connections)
                 (unsigned long long)limit.rlim_cur, (unsigned long long)max_connections);
 }
 
-static enum rf_status add_model(struct srv_server *s, const char *spec,
-                                const struct rf_model_options *options, struct rf_error *err)
+static size_t batch_bytes(const struct srv_server *s)
 {
-    struct srv_model *m;
-    if (s->models.n == SRV_MAX_LIST)
-        return rf_fail(err, RF_LIMIT, "more than %d models", SRV_MAX_LIST);
-    enum rf_status rc = srv_model_load(&m, spec, options, err);
-    if (rc)
-        return rc;
-    if (srv_models_find(&s->models, m->name)) {
-        rc = rf_fail(err, RF_INVALID,
-                     "two models are called '%s'; give one another name: NAME=PATH", m->name);
-        srv_model_free(m);
-        return rc;
-    }
-    s->models.list[s->models.n++] = m;
-    if (*m->network.note)
-        srv_log(SRV_INFO, "model %s: %s", m->name, m->network.note);
-    return srv_model_warm_up(m, s->pool, err);
+    return srv_rows_memory(s->memory, (uint64_t)rf_pool_threads(s->pool));
 }
 
 static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
 {
-    const struct srv_config *config = s->config;
-    const struct rf_model_options options = {
-        .activity = (enum rf_activity_level)config->activity,
-        .compact = config->weights == SRV_WEIGHTS_COMPACT,
-        .max_session_bytes = s->memory / 2 / (uint64_t)rf_pool_threads(s->pool),
-    };
-    enum rf_status rc = RF_OK;
-    for (size_t i = 0; !rc && i < config->args.n; i++)
-        rc = add_model(s, config->args.item[i], &options, err);
-    for (size_t i = 0; !rc && i < config->models.n; i++)
-        rc = add_model(s, config->models.item[i], &options, err);
-    if (!rc && s->models.n == 0)
-        rc = add_model(s, NULL, &options, err);
-    if (rc)
-        return rc;
-    s->default_model = s->models.list[0];
-    if (*config->default_model)
-        s->default_model = srv_models_find(&s->models, config->default_model);
-    return s->default_model ? RF_OK
-                            : rf_fail(err, RF_INVALID, "--default-model: no model is called '%s'",
-                                      config->default_model);
+    enum rf_status rc = srv_sync_start(s->sync, err);
+    if (!rc && s->config->model_control != SRV_CONTROL_NONE)
+        rc = srv_loader_start(s->loader, err);
+    atomic_store(&s->loaded, !rc);
+    return rc;
 }
 
 static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
 {
     const struct srv_config *config = s->config;
     const int threads = config->threads ? (int)config->threads : s->cpus.threads;
+    const uint64_t poll = config->model_control == SRV_CONTROL_POLL ? config->poll_interval : 0;
     enum rf_status rc = srv_listener_new(&s->listener, s, err);
     if (!rc)
         rc = rf_pool_new(&s->pool, threads, srv_cpus_may_spin(&s->cpus, threads), err);
     if (!rc)
+        s->batch_bytes = batch_bytes(s);
+    if (!rc)
+        rc = srv_dispatch_init(&s->dispatch, s->pool, config->max_delay, s->batch_bytes, err);
+    if (!rc)
+        rc = srv_sync_new(&s->sync, s, err);
+    if (!rc)
+        rc = srv_loader_new(&s->loader, s->sync, poll, err);
+    if (!rc && !config->wait_for_model)
         rc = load_models(s, err);
     srv_conns_init(&s->conns, srv_listener_linger, s->listener);
     if (!rc)
         rc = srv_http_start(&s->http, s, err);
-    atomic_store(&s->ready, !rc);
+    atomic_store(&s->ready, !rc && !config->wait_for_model);
     if (!rc)
         rc = srv_listener_start(s->listener, err);
     return rc;
@@ -108,23 +92,38 @@ static void bring_down(struct srv_server *s)
 {
     srv_http_stop(s->http);
     srv_listener_free(s->listener);
+    srv_loader_stop(s->loader);
     rf_pool_free(s->pool);
-    for (size_t i = 0; i < s->models.n; i++)
-        srv_model_free(s->models.list[i]);
+    srv_dispatch_release(&s->dispatch);
+    srv_repository_release(&s->repository);
+    srv_loader_free(s->loader);
+    srv_sync_free(s->sync);
     srv_conns_release(&s->conns);
 }
 
-static void log_start(const struct srv_server *s)
+/* The models served, separated by commas. */
+static void list_models(struct srv_server *s, char *text, size_t size)
+{
+    struct srv_listing listing;
+    size_t n = 0;
+    *text = '\0';
+    srv_repository_list(&s->repository, &listing);
+    for (size_t i = 0; i < listing.n && n < size; i++)
+        if (listing.items[i].is_first)
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? "," : "", listing.items[i].name);
+    srv_listing_release(&listing);
+}
+
+static void log_start(struct srv_server *s)
 {
     struct srv_line line;
-    char models[512] = "";
-    size_t n = 0;
-    for (size_t i = 0; i < s->models.n && n < sizeof models; i++)
-        n += (size_t)snprintf(models + n, sizeof models - n, "%s%s", i ? "," : "",
-                              s->models.list[i]->name);
+    char models[512];
+    list_models(s, models, sizeof models);
     srv_line_begin(&line, SRV_INFO, "serving");
     srv_line_text(&line, "version", RF_VERSION);
-    srv_line_text(&line, "address", srv_listener_address(s->listener));
+    srv_line_text(&line, "address", srv_listener_address(s->listener, SRV_PORT_MAIN));
+    if (s->config->admin_port)
+        srv_line_text(&line, "admin_address", srv_listener_address(s->listener, SRV_PORT_ADMIN));
     srv_line_text(&line, "models", models);
     srv_line_text(&line, "isa", rf_engine_isa());
     srv_line_text(&line, "gemm", rf_engine_gemm());
@@ -155,6 +154,7 @@ static void *watch(void *arg)
         return NULL;
     srv_log(SRV_ERROR, signal > 0 ? "second signal: exiting with requests unanswered"
                                   : "exit timeout: exiting with requests unanswered");
+    srv_sink_flush();
     _exit(SRV_EXIT_FAILURE);
 }
 
@@ -201,6 +201,7 @@ static void stop(struct srv_server *s, int signal)
 {
     pthread_t thread;
     srv_log(SRV_INFO, "%s: not ready any more; draining", strsignal(signal));
+    srv_notify("STOPPING=1\nSTATUS=Draining");
     atomic_store(&s->ready, false);
     exit_by = srv_now() + s->config->drain_delay + s->config->exit_timeout;
     if (pthread_create(&thread, NULL, watch, NULL) == 0)
@@ -219,9 +220,10 @@ static bool log_as_json(const struct srv_config *config)
 }
 
 /* For someone at a terminal: something to paste. */
-static void print_hint(const struct srv_server *s)
+static void print_hint(struct srv_server *s)
 {
-    const char *at = srv_listener_address(s->listener);
+    char name[SRV_MAX_MODEL_NAME + 1];
+    const char *at = srv_listener_address(s->listener, SRV_PORT_MAIN);
     if (!isatty(STDOUT_FILENO))
         return;
     if (s->config->args.n == 0 && s->config->models.n == 0)
@@ -236,17 +238,21 @@ static void print_hint(const struct srv_server *s)
                "0,0,1,0,1,0,0,0,\n"
                "0,0,1,1,0,0,0,0]'\n",
                at);
-    printf("\nWhich neurons were awake:\n\ncurl -s http://%s/v2/models/%s/activity\n\n"
-           "Ctrl-C stops.\n\n",
-           at, s->default_model->name);
+    if (*s->config->default_model)
+        snprintf(name, sizeof name, "%s", s->config->default_model);
+    if (*s->config->default_model || srv_repository_default(&s->repository, name, sizeof name))
+        printf("\nWhich neurons were awake:\n\ncurl -s http://%s/v2/models/%s/activity\n", at,
+               name);
+    printf("\nCtrl-C stops.\n\n");
     fflush(stdout);
 }
 
 static void set_up(struct srv_server *s, const struct srv_config *config)
 {
     s->config = config;
+    srv_repository_init(&s->repository);
     srv_cpus_read(&s->cpus);
-    s->memory = config->memory ? config->memory : srv_memory_limit() / 2;
+    s->memory = srv_memory(config->memory);
     s->budget.limit = s->memory / 4;
     s->reply_limit = s->memory / 4;
     /* Blocked in every thread: sigwait takes them, and no system call is interrupted. */
@@ -256,6 +262,57 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    srv_sink_start(); /* with the signals blocked */
+}
+
+/* Looks again and again until every MODEL is there and two looks saw the same. A signal ends it:
+ * `*signal` is not 0 then. */
+static enum rf_status wait_for_models(struct srv_server *s, int *signal, struct rf_error *err)
+{
+    static const struct timespec pause = {0, (long)WAIT_INTERVAL};
+    const uint64_t until = srv_now() + s->config->wait_for_model;
+    bool settled = false;
+    enum rf_status rc = srv_sync_look(s->sync, &settled, err);
+    srv_log(SRV_INFO, "waiting for the models");
+    srv_notify("STATUS=Waiting for the models");
+    while (!rc && !settled) {
+        const int got = sigtimedwait(&stop_signals, NULL, &pause);
+        if (got > 0) {
+            *signal = got;
+            return RF_OK;
+        }
+        if (srv_now() > until)
+            return rf_fail(err, RF_NOT_FOUND,
+                           "the models were not there, whole and at rest, within --wait-for-model");
+        rc = srv_sync_look(s->sync, &settled, err);
+    }
+    return rc;
+}
+
+/* With --wait-for-model, what is left to do once the port is open. */
+static enum rf_status wait_and_load(struct srv_server *s, int *signal, struct rf_error *err)
+{
+    enum rf_status rc = wait_for_models(s, signal, err);
+    if (!rc && !*signal)
+        rc = load_models(s, err);
+    if (rc)
+        drain(s);
+    else if (!*signal)
+        atomic_store(&s->ready, true);
+    return rc;
+}
+
+static void serve(struct srv_server *s, int signal)
+{
+    if (!signal) {
+        log_start(s);
+        print_hint(s);
+        srv_notify("READY=1\nSTATUS=Serving on %s",
+                   srv_listener_address(s->listener, SRV_PORT_MAIN));
+    }
+    while (!signal && sigwait(&stop_signals, &signal) != 0)
+        ;
+    stop(s, signal);
 }
 
 int srv_cmd_serve(const struct srv_config *config)
@@ -266,22 +323,27 @@ int srv_cmd_serve(const struct srv_config *config)
     if (!s)
         return srv_fail("out of memory");
     srv_log_configure(log_as_json(config), (enum srv_level)config->log_level);
+    if (!srv_policy_parse(&s->policy, config->version_policy)) {
+        free(s);
+        srv_fail(
+            "--version-policy: expected latest:N, all or numbers separated by commas, got '%s'",
+            config->version_policy);
+        return SRV_EXIT_USAGE;
+    }
     set_up(s, config);
     raise_fd_limit(config->max_connections);
-    const enum rf_status rc = bring_up(s, &err);
-    if (rc) {
+    enum rf_status rc = bring_up(s, &err);
+    if (!rc && config->wait_for_model)
+        rc = wait_and_load(s, &signal, &err);
+    if (rc)
         srv_fail("%s", err.text);
-    } else {
-        log_start(s);
-        print_hint(s);
-        while (sigwait(&stop_signals, &signal) != 0)
-            ;
-        stop(s, signal);
-    }
+    else
+        serve(s, signal);
     bring_down(s);
     free(s);
     atomic_store(&stopped, true);
     if (!rc)
         srv_log(SRV_INFO, "stopped");
+    srv_sink_flush();
     return rc ? SRV_EXIT_FAILURE : SRV_EXIT_OK;
 }

@@ -56,19 +56,23 @@ extern const size_t srv_n_options;
 
 enum srv_isa { SRV_ISA_AUTO, SRV_ISA_BASE, SRV_ISA_AVX2, SRV_ISA_AVX512 };
 enum srv_weights { SRV_WEIGHTS_FULL, SRV_WEIGHTS_COMPACT };
+enum srv_model_control { SRV_CONTROL_NONE, SRV_CONTROL_POLL, SRV_CONTROL_API };
 enum srv_log_format { SRV_LOG_AUTO, SRV_LOG_TEXT, SRV_LOG_JSON };
 enum srv_access_log { SRV_ACCESS_ERRORS, SRV_ACCESS_ALL, SRV_ACCESS_OFF };
 
 struct srv_config {
     /* address and connections */
     const char *host;
-    uint64_t port, http_threads, max_connections, max_body;
+    const char *allowed_hosts, *cors_origin;
+    uint64_t port, admin_port, http_threads, max_connections, max_body;
     uint64_t request_timeout, idle_timeout;
     /* models */
     struct srv_list models;
-    const char *default_model;
+    const char *default_model, *version_policy;
+    int model_control;
+    uint64_t poll_interval, wait_for_model;
     /* computing */
-    uint64_t threads, queue_size, memory;
+    uint64_t threads, queue_size, max_batch, max_delay, memory;
     int isa, gemm, conv, weights;
     /* activity */
     int activity;

@@ -26,8 +26,9 @@ enum srv_conn_state {
 
 struct srv_conn {
     int fd;
+    bool is_admin; /* came by the admin port */
     atomic_int state;
-    atomic_uint_fast64_t deadline; /* of the state; srv_now() */
+    atomic_uint_fast64_t deadline; /* of the state; srv_now(). That of BODY moves as bytes come */
     atomic_bool linger;            /* its peer may still be sending when it is closed */
     uint64_t gone; /* the sweep's: the deadline at which its peer was seen to have left */
     struct srv_conn *prev, *next;

@@ -150,6 +150,11 @@ uint64_t srv_memory_limit(void)
     return least;
 }
 
+uint64_t srv_memory(uint64_t option)
+{
+    return option ? option : srv_memory_limit() / 2;
+}
+
 bool srv_cpus_may_spin(const struct srv_cpus *cpus, int threads)
 {
     return cpus->quota == 0 && threads <= cpus->affinity;

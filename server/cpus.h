@@ -18,5 +18,7 @@ void srv_cpus_read(struct srv_cpus *cpus);
 bool srv_cpus_may_spin(const struct srv_cpus *cpus, int threads);
 /* Bytes of memory: the cgroup's limit if it has one, else the machine's. */
 uint64_t srv_memory_limit(void);
+/* What --memory means: 0 is half of that. */
+uint64_t srv_memory(uint64_t option);
 
 #endif

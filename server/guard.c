@@ -55,6 +55,33 @@ const char *srv_header_find(const struct srv_header *headers, size_t n, const ch
     return NULL;
 }
 
+/* `name` as in a list of hosts, with or without a dot in front. */
+static bool host_is(const char *host, size_t n, const char *name, size_t len)
+{
+    const bool or_below = *name == '.';
+    if (or_below && n > len && strncasecmp(host + n - len, name, len) == 0)
+        return true;
+    name += or_below;
+    len -= or_below;
+    return n == len && strncasecmp(host, name, len) == 0;
+}
+
+bool srv_host_is_allowed(const char *host, const char *list)
+{
+    const size_t n = strcspn(host, ":"); /* up to the port */
+    if (*host == '[' || (n > 0 && strspn(host, "0123456789.") == n))
+        return true;
+    if (host_is(host, n, ".localhost", sizeof ".localhost" - 1))
+        return true;
+    for (const char *p = list + strspn(list, ", "); *p; p += strspn(p, ", ")) {
+        const size_t len = strcspn(p, ", ");
+        if (host_is(host, n, p, len))
+            return true;
+        p += len;
+    }
+    return false;
+}
+
 static bool check_method(struct srv_guard *g, const char *method)
 {
     static const char *const others[] = {"PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"};

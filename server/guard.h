@@ -24,6 +24,8 @@ enum srv_method {
     SRV_POST = 4,
     SRV_OTHER = 8, /* a known method that no route has: PUT, DELETE, OPTIONS, ... */
 };
+/* Of a route: served by the admin port only, if there is one. */
+#define SRV_ADMIN 16u
 
 #define SRV_MAX_PATH 1024
 #define SRV_MAX_HEADERS 64
@@ -45,6 +47,11 @@ struct srv_guard {
 void srv_guard_check(struct srv_guard *out, const char *method, const char *uri,
                      const char *version, const struct srv_header *headers, size_t n_headers,
                      uint64_t max_body);
+
+/* Whether a Host header may be: an address, localhost, or in `list`, names separated by commas of
+ * which ".example.org" is that domain and everything below it. A page that had its own name point
+ * here comes with that name. */
+bool srv_host_is_allowed(const char *host, const char *list);
 
 /* The value of the first header of that name (any case), or NULL. */
 const char *srv_header_find(const struct srv_header *headers, size_t n, const char *name);

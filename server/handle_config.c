@@ -4,18 +4,6 @@
 #include "server/handlers.h"
 #include "server/server.h"
 
-/* Every input and output has an open dimension 0: rows of one batch. Without --max-batch their
- * number has no limit but memory. */
-static bool batches(const struct rf_model_io *io)
-{
-    bool open = io->n_inputs > 0;
-    for (size_t i = 0; i < io->n_inputs; i++)
-        open &= io->inputs[i].shape.rank > 0 && io->inputs[i].shape.dim[0] < 0;
-    for (size_t i = 0; i < io->n_outputs; i++)
-        open &= io->outputs[i].shape.rank > 0 && io->outputs[i].shape.dim[0] < 0;
-    return open;
-}
-
 /* Of a model that batches, dims begin behind the batch. An output whose rank only a request tells
  * is as the metadata have it. */
 static void add_dims(struct rf_buf *b, const struct rf_shape *shape, bool batched)
@@ -43,21 +31,37 @@ static void add_list(struct rf_buf *b, const char *key, const struct rf_io *list
     rf_buf_text(b, "]");
 }
 
+static void add_policy(struct rf_buf *b, const struct srv_policy *policy)
+{
+    rf_buf_text(b, ",\"version_policy\":{");
+    if (policy->latest)
+        rf_buf_printf(b, "\"latest\":{\"num_versions\":%" PRIu64 "}}", policy->latest);
+    else if (policy->n == 0)
+        rf_buf_text(b, "\"all\":{}}");
+    for (size_t i = 0; i < policy->n; i++)
+        rf_buf_printf(b, "%s%" PRIu64 "%s", i ? "," : "\"specific\":{\"versions\":[",
+                      policy->versions[i], i + 1 < policy->n ? "" : "]}}");
+}
+
 enum srv_next srv_handle_config(struct srv_server *server, struct srv_request *r)
 {
     struct rf_buf *b = &r->reply.body;
     const struct srv_model *m = srv_find_model(server, r);
     if (!m)
         return SRV_REPLY;
-    const bool batched = batches(&m->io);
+    const bool batched = m->max_batch > 0;
     rf_buf_text(b, "{\"name\":");
     rf_buf_json_string(b, m->name);
-    rf_buf_printf(b,
-                  ",\"platform\":\"rectifier\",\"backend\":\"rectifier\",\"version_policy\":{"
-                  "\"latest\":{\"num_versions\":1}},\"max_batch_size\":%d",
-                  batched ? INT32_MAX : 0);
+    rf_buf_text(b, ",\"platform\":\"rectifier\",\"backend\":\"rectifier\"");
+    add_policy(b, &server->policy);
+    rf_buf_printf(b, ",\"max_batch_size\":%" PRId64, m->max_batch);
     add_list(b, "input", m->io.inputs, m->io.n_inputs, batched, ",\"format\":\"FORMAT_NONE\"}");
     add_list(b, "output", m->io.outputs, m->io.n_outputs, batched, ",\"label_filename\":\"\"}");
+    if (m->max_batch > 1)
+        rf_buf_printf(b,
+                      ",\"dynamic_batching\":{\"preferred_batch_size\":[],"
+                      "\"max_queue_delay_microseconds\":%" PRIu64 "}",
+                      server->config->max_delay / 1000);
     rf_buf_printf(b,
                   ",\"instance_group\":[{\"name\":\"%s\",\"kind\":\"KIND_CPU\",\"count\":%zu,"
                   "\"gpus\":[]}]}",

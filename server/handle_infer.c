@@ -6,27 +6,10 @@
 
 #include "proto/npy.h"
 #include "server/handlers.h"
+#include "server/job.h"
 #include "server/negotiate.h"
-#include "server/queue.h"
 #include "server/server.h"
 #include "server/units.h"
-
-struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r)
-{
-    struct srv_model *model = srv_models_find(&server->models, r->match.model);
-    if (!model) {
-        srv_reply_error(r, 404, "Request for unknown model: '%.64s' is not found", r->match.model);
-        return NULL;
-    }
-    const char *version = r->match.version;
-    const size_t n = version ? strcspn(version, "/:") : 0;
-    if (version && (n != strlen(model->version) || memcmp(version, model->version, n) != 0)) {
-        srv_reply_error(r, 404, "Request for unknown model: '%s' version %.*s is not found",
-                        model->name, (int)n, version);
-        return NULL;
-    }
-    return model;
-}
 
 /* The header that splits JSON from binary tensors; a body that is all JSON may carry it, too (the
  * C++ client always sends it). The first protocol does not know it. False after a reply. */
@@ -102,19 +85,18 @@ enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes)
     r->job.decode = (struct rf_decode_options){
         .raw_dtype = RF_N_DTYPE, .takes = takes, .max_bytes = r->server->budget.limit};
     r->job.body_form = r->job.reply_form = RF_BODY_JSON;
-    return srv_queue_start(r) ? SRV_QUEUE : SRV_REPLY;
+    return srv_job_start(r) ? SRV_QUEUE : SRV_REPLY;
 }
 
 enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
 {
-    r->job.model = server->default_model;
-    if (r->match.id == SRV_ROUTE_INFER_MODEL)
-        r->job.model = srv_find_model(server, r);
-    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
+    const struct srv_model *m = r->match.id == SRV_ROUTE_INFER_MODEL
+                                    ? srv_find_model(server, r)
+                                    : srv_find_default_model(server, r);
+    return m ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
 }
 
 enum srv_next srv_handle_v2_infer(struct srv_server *server, struct srv_request *r)
 {
-    r->job.model = srv_find_model(server, r);
-    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_OIP) : SRV_REPLY;
+    return srv_find_model(server, r) ? srv_infer_enqueue(r, RF_TAKES_OIP) : SRV_REPLY;
 }

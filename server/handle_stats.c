@@ -76,12 +76,19 @@ static void add_model(struct rf_buf *b, const struct srv_model *model)
 enum srv_next srv_handle_all_stats(struct srv_server *server, struct srv_request *r)
 {
     struct rf_buf *b = &r->reply.body;
+    struct srv_listing listing;
+    const char *separator = "";
+    srv_repository_list(&server->repository, &listing);
     rf_buf_text(b, "{\"model_stats\":[");
-    for (size_t i = 0; i < server->models.n; i++) {
-        rf_buf_text(b, i ? "," : "");
-        add_model(b, server->models.list[i]);
+    for (size_t i = 0; i < listing.n; i++) {
+        if (!listing.items[i].model)
+            continue;
+        rf_buf_text(b, separator);
+        add_model(b, listing.items[i].model);
+        separator = ",";
     }
     rf_buf_text(b, "]}");
+    srv_listing_release(&listing);
     return srv_reply_json(r, 200);
 }
 

@@ -6,8 +6,7 @@
 
 enum srv_next srv_handle_v1_predict(struct srv_server *server, struct srv_request *r)
 {
-    r->job.model = srv_find_model(server, r);
-    return r->job.model ? srv_infer_enqueue(r, RF_TAKES_INSTANCES) : SRV_REPLY;
+    return srv_find_model(server, r) ? srv_infer_enqueue(r, RF_TAKES_INSTANCES) : SRV_REPLY;
 }
 
 /* KServe reads `ready`, TensorFlow Serving's clients the states. */

@@ -13,7 +13,7 @@ static void add_member(struct rf_buf *b, const char *separator, const char *key,
 
 /* Of the Open Inference Protocol. */
 static const char *const extensions[] = {"binary_tensor_data", "classification",
-                                         "model_configuration", "statistics"};
+                                         "model_configuration", "model_repository", "statistics"};
 
 enum srv_next srv_handle_v2(struct srv_server *server, struct srv_request *r)
 {
@@ -38,7 +38,7 @@ enum srv_next srv_handle_live(struct srv_server *server, struct srv_request *r)
 
 enum srv_next srv_handle_ready(struct srv_server *server, struct srv_request *r)
 {
-    const bool ready = atomic_load(&server->ready);
+    const bool ready = atomic_load(&server->ready) && srv_repository_serves(&server->repository);
     rf_buf_text(&r->reply.body, ready ? "{\"ready\":true}" : "{\"ready\":false}");
     return srv_reply_json(r, ready ? 200 : 503);
 }
@@ -46,13 +46,40 @@ enum srv_next srv_handle_ready(struct srv_server *server, struct srv_request *r)
 enum srv_next srv_handle_models(struct srv_server *server, struct srv_request *r)
 {
     struct rf_buf *b = &r->reply.body;
+    struct srv_listing listing;
+    const char *before = "", *separator = "";
+    srv_repository_list(&server->repository, &listing);
     rf_buf_text(b, "{\"models\":[");
-    for (size_t i = 0; i < server->models.n; i++) {
-        rf_buf_text(b, i ? "," : "");
-        rf_buf_json_string(b, server->models.list[i]->name);
+    for (size_t i = 0; i < listing.n; i++) {
+        const char *const name = listing.items[i].name;
+        if (!listing.items[i].model || strcmp(name, before) == 0)
+            continue;
+        rf_buf_text(b, separator);
+        rf_buf_json_string(b, name);
+        separator = ",";
+        before = name;
     }
     rf_buf_text(b, "]}");
+    srv_listing_release(&listing);
     return srv_reply_json(r, 200);
+}
+
+/* Those of the model's versions that are served. */
+static void add_versions(struct rf_buf *b, struct srv_server *server, const char *name)
+{
+    struct srv_listing listing;
+    const char *separator = "";
+    srv_repository_list(&server->repository, &listing);
+    rf_buf_text(b, ",\"versions\":[");
+    for (size_t i = 0; i < listing.n; i++) {
+        const struct srv_model *const m = listing.items[i].model;
+        if (!m || strcmp(m->name, name) != 0)
+            continue;
+        rf_buf_printf(b, "%s\"%s\"", separator, m->version);
+        separator = ",";
+    }
+    rf_buf_text(b, "]");
+    srv_listing_release(&listing);
 }
 
 static void add_io(struct rf_buf *b, const char *key, const struct rf_io *list, size_t n)
@@ -76,7 +103,7 @@ enum srv_next srv_handle_model(struct srv_server *server, struct srv_request *r)
     if (!m)
         return SRV_REPLY;
     add_member(b, "{", "name", m->name);
-    rf_buf_printf(b, ",\"versions\":[\"%s\"]", m->version);
+    add_versions(b, server, m->name);
     rf_buf_text(b, ",\"platform\":\"rectifier\"");
     add_io(b, "inputs", m->io.inputs, m->io.n_inputs);
     add_io(b, "outputs", m->io.outputs, m->io.n_outputs);

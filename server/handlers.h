@@ -8,8 +8,12 @@
 struct srv_model;
 struct srv_server;
 
-/* The model and version in the path, or NULL after a 404. */
+/* The model and version in the path, the request's own from now on (r->job.model); or NULL after an
+ * error. */
 struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r);
+
+/* The same for /infer, which names none. */
+struct srv_model *srv_find_default_model(struct srv_server *server, struct srv_request *r);
 
 /* Makes a job for r->job.model. RF_TAKES_ANY: other forms than JSON may come and go, too. */
 enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes);

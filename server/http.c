@@ -14,20 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/admit.h"
 #include "server/clock.h"
+#include "server/listen.h"
+#include "server/loader.h"
 #include "server/log.h"
-#include "server/queue.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 /* A refused body up to this size is read and dropped, so that the client sees the reply and may go
  * on with the connection; behind a longer one the connection is closed. */
 #define MAX_DISCARD (256 * 1024)
 #define HEADER_TIMEOUT (10 * SRV_SECOND)
+/* A body may take this long and a second more for each KiB that has come, within the request's
+ * time. */
+#define BODY_TIMEOUT (10 * SRV_SECOND)
+#define BODY_BYTES_PER_SECOND 1024
 /* A reply may take this long and a second more for each 16 KiB. */
 #define REPLY_TIMEOUT (60 * SRV_SECOND)
 #define REPLY_BYTES_PER_SECOND 16384
 #define CONNECTION_MEMORY (16 * 1024)
-#define THREAD_STACK (512 * 1024)
 
 struct srv_http {
     struct srv_server *server;
@@ -73,16 +79,43 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         srv_log(SRV_WARN, "a reply's header %s could not be set", name);
 }
 
-static struct MHD_Response *make_response(struct srv_request *r)
+/* For scripts of pages that came from `origin`; none, unless it is set. */
+static void add_cors(struct MHD_Response *response, const char *origin)
 {
+    if (!*origin)
+        return;
+    add_header(response, "Access-Control-Allow-Origin", origin);
+    add_header(response, "Access-Control-Expose-Headers", "*");
+    if (strcmp(origin, "*") != 0)
+        add_header(response, "Vary", "Origin");
+}
+
+/* The reply's body; when there was no memory for it, one that needs none. */
+static struct MHD_Response *make_body(struct srv_request *r)
+{
+    static char none[] = "", no_memory[] = "{\"error\":\"no memory for the reply\"}";
     size_t len = 0;
+    if (r->reply.body.status != RF_OK) {
+        r->reply.status = 503;
+        r->reply.type = "application/json";
+        r->reply.n_headers = 0;
+        srv_reply_header(r, "Retry-After", "1");
+        return MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
+                                               MHD_RESPMEM_PERSISTENT);
+    }
     char *body = rf_buf_take(&r->reply.body, &len);
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        len, body ? body : (void *)"", body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!response) {
+        len, body ? body : none, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!response)
         free(body);
+    return response;
+}
+
+static struct MHD_Response *make_response(struct srv_request *r)
+{
+    struct MHD_Response *response = make_body(r);
+    if (!response)
         return NULL;
-    }
     if (r->reply.type)
         add_header(response, "Content-Type", r->reply.type);
     add_header(response, "X-Request-Id", r->id);
@@ -90,6 +123,7 @@ static struct MHD_Response *make_response(struct srv_request *r)
         add_header(response, "traceparent", r->traceparent);
     for (size_t i = 0; i < r->reply.n_headers; i++)
         add_header(response, r->reply.headers[i].name, r->reply.headers[i].value);
+    add_cors(response, r->server->config->cors_origin);
     if (reply_closes(r))
         add_header(response, "Connection", "close");
     return response;
@@ -148,15 +182,18 @@ static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const 
 }
 
 /*
- * Whether the header section is what it seems. The library cuts a value at a NUL, takes LF alone
- * for a line's end, and ends the section at a header without a name, so that the headers behind it
- * become the next request. Values are read in place: of each CR LF two zero bytes are left behind a
- * value, and the last value must end right before the blank line.
+ * Whether request line and header section are what they seem. The library cuts a method, path or
+ * value at a NUL, takes LF alone for a line's end, and ends the section at a header without a name,
+ * so that the headers behind it become the next request. All are read in place: of the request
+ * line's spaces one zero byte each is left, of each CR LF two behind a value, and the last value
+ * must end right before the blank line.
  */
 static bool lines_are_sound(const struct srv_request *r, const char *method, const char *version)
 {
     if (!values_in_place || r->n_headers > SRV_MAX_HEADERS)
         return true;
+    if (method + strlen(method) + 1 + strlen(r->uri) + 1 != version)
+        return false;
     const char *end_of_last = version + strlen(version);
     for (size_t i = 0; i < r->n_headers; i++) {
         end_of_last = r->headers[i].value + r->headers[i].value_len;
@@ -177,44 +214,20 @@ static void run_guard(struct srv_request *r, const char *method, const char *ver
     r->guard.status = 400;
     r->guard.close = true;
     snprintf(r->guard.message, sizeof r->guard.message,
-             "header lines must have a name, hold no NUL and end with CR LF");
+             "lines must end with CR LF and hold no NUL, the first one two spaces, headers a name");
 }
 
-/* Unknown paths, methods and query keys, refused before the body is read. */
-static void check_route(struct srv_request *r)
+/* Moves with what has come. */
+static uint64_t body_deadline(const struct srv_request *r)
 {
-    srv_route_find(&r->match, r->guard.path, r->guard.method);
-    const struct srv_route *route = &srv_routes[r->match.id];
-    if (r->match.id == SRV_ROUTE_OTHER) {
-        srv_reply_error(r, 404, "no such path: %.100s", r->guard.path);
-        return;
-    }
-    if (!r->match.method_allowed) {
-        srv_reply_error(r, 405, "%.100s does not take %s; it takes %s", r->guard.path, r->method,
-                        srv_route_allow(r->match.id));
-        srv_reply_header(r, "Allow", srv_route_allow(r->match.id));
-        return;
-    }
-    char key[64], value[64];
-    const char *at = r->guard.query;
-    while (strcmp(route->query, "*") != 0 &&
-           srv_query_next(&at, key, sizeof key, value, sizeof value)) {
-        const char *known = strstr(route->query, key);
-        const size_t n = strlen(key);
-        if (n > 0 && known && (known[n] == '\0' || known[n] == '|') &&
-            (known == route->query || known[-1] == '|'))
-            continue;
-        if (strcmp(key, "model") == 0)
-            srv_reply_error(r, 400, "unknown query key 'model': use /infer/%s", value);
-        else
-            srv_reply_error(r, 400, "unknown query key '%s'", key);
-        return;
-    }
+    const uint64_t come = r->body_len + r->discarded;
+    const uint64_t patience = BODY_TIMEOUT + come / BODY_BYTES_PER_SECOND * SRV_SECOND;
+    const uint64_t most = r->server->config->request_timeout;
+    return r->start_ns + (patience < most ? patience : most);
 }
 
 static enum MHD_Result begin(struct srv_request *r, const char *method, const char *version)
 {
-    const struct srv_config *config = r->server->config;
     end_reading(r);
     snprintf(r->method, sizeof r->method, "%s", method);
     MHD_get_connection_values_n(r->transport, MHD_HEADER_KIND, collect_header, r);
@@ -222,7 +235,7 @@ static enum MHD_Result begin(struct srv_request *r, const char *method, const ch
     if (r->n_headers > SRV_MAX_HEADERS)
         r->n_headers = SRV_MAX_HEADERS;
     srv_request_identify(r);
-    if (!srv_conn_enter(r->conn, SRV_CONN_BODY, r->start_ns + config->request_timeout))
+    if (!srv_conn_enter(r->conn, SRV_CONN_BODY, body_deadline(r)))
         return MHD_NO;
     if (r->guard.status) {
         srv_reply_error(r, r->guard.status, "%s", r->guard.message);
@@ -232,7 +245,7 @@ static enum MHD_Result begin(struct srv_request *r, const char *method, const ch
         if (!r->guard.close) /* the path is sound: count it under its route */
             srv_route_find(&r->match, r->guard.path, r->guard.method);
     } else {
-        check_route(r);
+        srv_admit(r);
     }
     r->stage = r->reply.status ? SRV_STAGE_DISCARD : SRV_STAGE_BODY;
     const bool is_long = r->guard.chunked || r->guard.length > MAX_DISCARD;
@@ -249,11 +262,14 @@ static enum MHD_Result more_body(struct srv_request *r, const char *bytes, size_
     *n = 0;
     if (r->stage == SRV_STAGE_DISCARD) {
         r->discarded += size;
+        atomic_store(&r->conn->deadline, body_deadline(r));
         return r->discarded > MAX_DISCARD ? MHD_NO : MHD_YES;
     }
     const enum srv_take took = srv_request_take(r, bytes, size);
-    if (took == SRV_TAKE_OK)
+    if (took == SRV_TAKE_OK) {
+        atomic_store(&r->conn->deadline, body_deadline(r));
         return MHD_YES;
+    }
     /* Only chunked bodies get here: their length shows on the way, when the library lets no one
      * reply any more. So this answers past it and drops the connection. */
     char text[96] = "the body comes in too many small pieces";
@@ -272,19 +288,25 @@ static enum MHD_Result dispatch(struct srv_request *r)
     if (r->stage == SRV_STAGE_DISCARD)
         return send_reply(r);
     r->received_ns = srv_now();
-    if (srv_routes[r->match.id].handler(r->server, r) == SRV_REPLY)
+    const enum srv_next next = srv_routes[r->match.id].handler(r->server, r);
+    if (next == SRV_REPLY || (next == SRV_QUEUE && srv_dispatch_run_here(&r->server->dispatch, r)))
         return send_reply(r);
     r->stage = SRV_STAGE_QUEUED;
     MHD_suspend_connection(r->transport);
-    srv_queue_submit(r);
+    if (next == SRV_LOAD)
+        srv_loader_submit(r->server->loader, &r->load);
+    else
+        srv_dispatch_submit(&r->server->dispatch, r);
     return MHD_YES;
 }
 
 void srv_http_resume(struct srv_request *r)
 {
     struct MHD_Connection *connection = r->transport;
+    const bool suspended = r->stage == SRV_STAGE_QUEUED;
     r->stage = SRV_STAGE_READY;
-    MHD_resume_connection(connection);
+    if (suspended)
+        MHD_resume_connection(connection);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
@@ -329,8 +351,10 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
     if (!conn)
         return NULL;
     struct srv_request *r = srv_request_new(http->server, uri ? uri : "");
-    if (!r)
+    if (!r) {
+        srv_conn_refuse(conn, 503, "no memory for a request now");
         return NULL;
+    }
     r->transport = connection;
     r->conn = conn;
     start_reading(r);
@@ -403,7 +427,13 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *context = srv_conns_add(conns, info->connect_fd, srv_now() + HEADER_TIMEOUT);
+        struct srv_conn *conn = srv_conns_add(conns, info->connect_fd, srv_now() + HEADER_TIMEOUT);
+        if (conn)
+            conn->is_admin =
+                srv_listener_port_of(http->server->listener, conn->fd) == SRV_PORT_ADMIN;
+        else
+            srv_send_error(info->connect_fd, 503, "no memory for a connection now");
+        *context = conn;
         atomic_fetch_add(&conns->started, 1);
         return;
     }
@@ -457,6 +487,7 @@ static void on_panic(void *arg, const char *file, unsigned line, const char *rea
     (void)arg;
     srv_log(SRV_ERROR, "libmicrohttpd gave up: %s (%s:%u)", reason ? reason : "no reason", file,
             line);
+    srv_sink_flush();
     abort();
 }
 
@@ -479,8 +510,7 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
             MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)THREAD_STACK, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(config->max_connections + 64 * config->http_threads),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(slowest / SRV_SECOND + 5),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,

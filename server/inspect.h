@@ -14,6 +14,7 @@ struct srv_inspection {
     bool no_memory; /* a step is missing */
     size_t model_bytes, session_bytes;
     int64_t parameters, macs;
+    int64_t max_batch; /* rows in one run, as --memory and --threads have it; 0: not open */
 };
 
 /* Each appends the whole text; what fails is in b->status. */

@@ -22,20 +22,29 @@
 #define SWEEPS_A_LOOK 5 /* of them, one looks for peers that have left */
 #define ACCEPTS_A_TURN 64
 #define SETTLE (10 * SRV_MS)
+/* For the admin port, when the others have taken all connections. */
+#define ADMIN_CONNECTIONS 16
 
 struct lingerer {
     int fd;
     uint64_t until;
 };
 
+struct port {
+    int fd; /* -1: none, or closed */
+    uint16_t number;
+    size_t max_connections; /* of all ports */
+    char address[SRV_ADDRESS_TEXT];
+};
+
 struct srv_listener {
     struct srv_server *server;
-    int fd, wake; /* fd: the port, -1 once closed */
-    uint16_t port;
-    char address[SRV_ADDRESS_TEXT];
+    int wake;
+    struct port port[SRV_N_PORTS];
+    bool starved; /* of descriptors or memory, when it last accepted */
     pthread_t thread;
     bool has_thread;
-    atomic_bool close_port, port_closed, quit;
+    atomic_bool close_ports, ports_closed, quit;
     pthread_mutex_t lock; /* the sockets handed in by other threads */
     int handed_in[MAX_LINGER];
     size_t n_handed_in;
@@ -63,39 +72,53 @@ static enum rf_status bind_one(const struct addrinfo *ai, int *out, struct rf_er
     return RF_OK;
 }
 
-static void name_address(struct srv_listener *l)
+/* The port number of a socket's own end. */
+static uint16_t own_port(int fd, char *host, size_t size)
 {
     struct sockaddr_storage storage;
     socklen_t len = sizeof storage;
-    char host[48] = "", port[8] = "0";
-    if (getsockname(l->fd, (struct sockaddr *)&storage, &len) == 0)
-        getnameinfo((struct sockaddr *)&storage, len, host, sizeof host, port, sizeof port,
+    char number[8] = "0";
+    if (getsockname(fd, (struct sockaddr *)&storage, &len) == 0)
+        getnameinfo((struct sockaddr *)&storage, len, host, (socklen_t)size, number, sizeof number,
                     NI_NUMERICHOST | NI_NUMERICSERV);
-    l->port = (uint16_t)strtoul(port, NULL, 10);
-    snprintf(l->address, sizeof l->address, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    return (uint16_t)strtoul(number, NULL, 10);
 }
 
-static enum rf_status open_port(struct srv_listener *l, struct rf_error *err)
+static enum rf_status open_port(struct port *p, const char *host_name, uint64_t number,
+                                struct rf_error *err)
 {
-    const struct srv_config *config = l->server->config;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
                                    .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     struct rf_error why = RF_ERROR_INIT;
     char port[8];
-    snprintf(port, sizeof port, "%u", (unsigned)config->port);
-    const int gai = getaddrinfo(config->host, port, &hints, &list);
+    snprintf(port, sizeof port, "%u", (unsigned)number);
+    const int gai = getaddrinfo(host_name, port, &hints, &list);
     if (gai != 0)
-        return rf_fail(err, RF_IO, "--host %s: %s", config->host, gai_strerror(gai));
+        return rf_fail(err, RF_IO, "--host %s: %s", host_name, gai_strerror(gai));
     enum rf_status rc = RF_IO;
     for (const struct addrinfo *ai = list; ai && rc; ai = ai->ai_next)
-        rc = bind_one(ai, &l->fd, &why);
+        rc = bind_one(ai, &p->fd, &why);
     freeaddrinfo(list);
     if (rc)
-        return rf_fail(err, rc, "cannot listen on %s port %s: %s", config->host, port, why.text);
-    name_address(l);
+        return rf_fail(err, rc, "cannot listen on %s port %s: %s", host_name, port, why.text);
+    char host[48] = "";
+    p->number = own_port(p->fd, host, sizeof host);
+    snprintf(p->address, sizeof p->address, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
+             (unsigned)p->number);
     return RF_OK;
+}
+
+static enum rf_status open_ports(struct srv_listener *l, struct rf_error *err)
+{
+    const struct srv_config *config = l->server->config;
+    l->port[SRV_PORT_MAIN].max_connections = config->max_connections;
+    l->port[SRV_PORT_ADMIN].max_connections = config->max_connections + ADMIN_CONNECTIONS;
+    const enum rf_status rc = open_port(&l->port[SRV_PORT_MAIN], config->host, config->port, err);
+    if (rc || config->admin_port == 0)
+        return rc;
+    return open_port(&l->port[SRV_PORT_ADMIN], config->host, config->admin_port, err);
 }
 
 enum rf_status srv_listener_new(struct srv_listener **out, struct srv_server *server,
@@ -105,11 +128,12 @@ enum rf_status srv_listener_new(struct srv_listener **out, struct srv_server *se
     if (!l)
         return rf_fail_nomem(err, "the listener", sizeof *l);
     l->server = server;
-    l->fd = -1;
+    for (int i = 0; i < SRV_N_PORTS; i++)
+        l->port[i].fd = -1;
     pthread_mutex_init(&l->lock, NULL);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     const enum rf_status rc =
-        l->wake < 0 ? rf_fail(err, RF_IO, "eventfd: %s", strerror(errno)) : open_port(l, err);
+        l->wake < 0 ? rf_fail(err, RF_IO, "eventfd: %s", strerror(errno)) : open_ports(l, err);
     if (rc) {
         srv_listener_free(l);
         return rc;
@@ -118,14 +142,16 @@ enum rf_status srv_listener_new(struct srv_listener **out, struct srv_server *se
     return RF_OK;
 }
 
-const char *srv_listener_address(const struct srv_listener *l)
+const char *srv_listener_address(const struct srv_listener *l, enum srv_port port)
 {
-    return l->address;
+    return l->port[port].address;
 }
 
-uint16_t srv_listener_port(const struct srv_listener *l)
+enum srv_port srv_listener_port_of(const struct srv_listener *l, int fd)
 {
-    return l->port;
+    char host[48];
+    const uint16_t admin = l->port[SRV_PORT_ADMIN].number;
+    return admin && own_port(fd, host, sizeof host) == admin ? SRV_PORT_ADMIN : SRV_PORT_MAIN;
 }
 
 /* ---- sockets that wait for their peer ---- */
@@ -201,11 +227,11 @@ static void serve_lingerers(struct srv_listener *l, uint64_t now)
 
 /* ---- accepting ---- */
 
-static void take_connection(struct srv_listener *l, int fd, const struct sockaddr *address,
-                            socklen_t len)
+static void take_connection(struct srv_listener *l, const struct port *p, int fd,
+                            const struct sockaddr *address, socklen_t len)
 {
     struct srv_server *server = l->server;
-    if (srv_conns_open(&server->conns) < server->config->max_connections) {
+    if (srv_conns_open(&server->conns) < p->max_connections) {
         srv_http_add(server->http, fd, address, len);
         return;
     }
@@ -215,21 +241,24 @@ static void take_connection(struct srv_listener *l, int fd, const struct sockadd
 }
 
 /* Whether the queue is empty, as far as can be told. */
-static bool accept_some(struct srv_listener *l)
+static bool accept_some(struct srv_listener *l, const struct port *p)
 {
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage storage;
         socklen_t len = sizeof storage;
         struct sockaddr *address = (struct sockaddr *)&storage;
-        const int fd = accept4(l->fd, address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        const int fd = accept4(p->fd, address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            take_connection(l, fd, address, len);
+            l->starved = false;
+            take_connection(l, p, fd, address, len);
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return true;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            srv_log(SRV_WARN, "accept: %s; waiting", strerror(errno));
+            if (!l->starved)
+                srv_log(SRV_WARN, "accept: %s; waiting", strerror(errno));
+            l->starved = true;
             srv_sleep(SWEEP_MS * SRV_MS);
             return true;
         }
@@ -242,7 +271,7 @@ static bool accept_some(struct srv_listener *l)
  * accept, so newcomers are ignored first (their next attempt finds the port closed), while
  * handshakes under way may end. The filter sees a segment from its TCP header on; byte 13 holds the
  * flags. */
-static void close_port(struct srv_listener *l)
+static void close_port(struct srv_listener *l, struct port *p)
 {
     struct sock_filter drop_syn[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
@@ -252,38 +281,48 @@ static void close_port(struct srv_listener *l)
     };
     const struct sock_fprog program = {.len = sizeof drop_syn / sizeof *drop_syn,
                                        .filter = drop_syn};
-    setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
     srv_sleep(SETTLE);
-    while (!accept_some(l))
+    while (!accept_some(l, p))
         ;
-    close(l->fd);
-    l->fd = -1;
-    atomic_store(&l->port_closed, true);
+    close(p->fd);
+    p->fd = -1;
+}
+
+static void close_ports(struct srv_listener *l)
+{
+    for (int i = 0; i < SRV_N_PORTS; i++)
+        if (l->port[i].fd >= 0)
+            close_port(l, &l->port[i]);
+    atomic_store(&l->ports_closed, true);
 }
 
 static void *listen_thread(void *arg)
 {
     struct srv_listener *l = arg;
-    struct pollfd fds[2 + MAX_LINGER];
+    struct pollfd fds[1 + SRV_N_PORTS + MAX_LINGER];
     uint64_t swept = 0;
     unsigned sweeps = 0;
     while (!atomic_load(&l->quit)) {
         nfds_t n = 0;
         fds[n++] = (struct pollfd){.fd = l->wake, .events = POLLIN};
-        fds[n++] = (struct pollfd){.fd = l->fd, .events = POLLIN}; /* -1 is skipped */
+        for (int i = 0; i < SRV_N_PORTS; i++) /* -1 is skipped */
+            fds[n++] = (struct pollfd){.fd = l->port[i].fd, .events = POLLIN};
         for (size_t i = 0; i < l->n_lingerers; i++)
             fds[n++] = (struct pollfd){.fd = l->lingerers[i].fd, .events = POLLIN};
         poll(fds, n, SWEEP_MS);
         const uint64_t now = srv_now();
         if (fds[0].revents)
             take_handed_in(l);
-        if (l->fd >= 0 && atomic_load(&l->close_port))
-            close_port(l);
-        else if (l->fd >= 0 && fds[1].revents)
-            accept_some(l);
+        for (int i = 0; i < SRV_N_PORTS; i++)
+            if (l->port[i].fd >= 0 && fds[1 + i].revents)
+                accept_some(l, &l->port[i]);
+        if (atomic_load(&l->close_ports) && !atomic_load(&l->ports_closed))
+            close_ports(l);
         serve_lingerers(l, now);
         if (now - swept >= SWEEP_MS * SRV_MS) {
             srv_conns_sweep(&l->server->conns, now, ++sweeps % SWEEPS_A_LOOK == 0);
+            srv_dispatch_sweep(&l->server->dispatch);
             swept = now;
         }
     }
@@ -292,8 +331,10 @@ static void *listen_thread(void *arg)
 
 enum rf_status srv_listener_start(struct srv_listener *l, struct rf_error *err)
 {
-    if (listen(l->fd, SOMAXCONN) != 0)
-        return rf_fail(err, RF_IO, "cannot listen on %s: %s", l->address, strerror(errno));
+    for (int i = 0; i < SRV_N_PORTS; i++)
+        if (l->port[i].fd >= 0 && listen(l->port[i].fd, SOMAXCONN) != 0)
+            return rf_fail(err, RF_IO, "cannot listen on %s: %s", l->port[i].address,
+                           strerror(errno));
     const int why = pthread_create(&l->thread, NULL, listen_thread, l);
     if (why != 0)
         return rf_fail(err, RF_IO, "the accept thread: %s", strerror(why));
@@ -303,9 +344,9 @@ enum rf_status srv_listener_start(struct srv_listener *l, struct rf_error *err)
 
 void srv_listener_close(struct srv_listener *l)
 {
-    atomic_store(&l->close_port, true);
+    atomic_store(&l->close_ports, true);
     wake_up(l);
-    while (!atomic_load(&l->port_closed))
+    while (!atomic_load(&l->ports_closed))
         srv_sleep(SRV_MS);
 }
 
@@ -322,8 +363,9 @@ void srv_listener_free(struct srv_listener *l)
         close(l->lingerers[i].fd);
     for (size_t i = 0; i < l->n_handed_in; i++)
         close(l->handed_in[i]);
-    if (l->fd >= 0)
-        close(l->fd);
+    for (int i = 0; i < SRV_N_PORTS; i++)
+        if (l->port[i].fd >= 0)
+            close(l->port[i].fd);
     if (l->wake >= 0)
         close(l->wake);
     pthread_mutex_destroy(&l->lock);

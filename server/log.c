@@ -1,4 +1,4 @@
-/* Log lines: building, escaping, one write each. */
+/* Log lines: building and escaping. */
 #include "server/log.h"
 
 #include <inttypes.h>
@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "server/sink.h"
 
 static bool as_json;
 static enum srv_level least_level = SRV_INFO;
@@ -160,9 +161,7 @@ void srv_line_end(struct srv_line *line)
     if (as_json)
         line->text[line->len++] = '}';
     line->text[line->len++] = '\n';
-    /* A log that cannot be written must not stop the service. */
-    const ssize_t written = write(STDERR_FILENO, line->text, line->len);
-    (void)written;
+    srv_sink_line(line->text, line->len);
 }
 
 void srv_log(enum srv_level level, const char *fmt, ...)

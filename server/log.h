@@ -1,7 +1,7 @@
 /*
  * The log: one event a line on stderr, logfmt for people or JSON for machines. A line is built on
- * the caller's stack and written by one write(2). Values are escaped, so nothing that a client
- * sends can forge a line. Thread-safe after srv_log_configure.
+ * the caller's stack and left to the sink, which never makes it wait (sink.h). Values are escaped,
+ * so nothing that a client sends can forge a line. Thread-safe after srv_log_configure.
  */
 #ifndef SRV_LOG_H
 #define SRV_LOG_H

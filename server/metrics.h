@@ -94,10 +94,13 @@ void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_
 /* Statuses that requests are counted under; 499: the client went, or the HTTP library answered. */
 #define SRV_CODE_MAP(X)                                                                            \
     X(200)                                                                                         \
+    X(204)                                                                                         \
     X(400)                                                                                         \
+    X(403)                                                                                         \
     X(404)                                                                                         \
     X(405)                                                                                         \
-    X(406) X(408) X(413) X(414) X(415) X(417) X(431) X(499) X(500) X(501) X(503) X(504) X(505)
+    X(406)                                                                                         \
+    X(408) X(413) X(414) X(415) X(417) X(421) X(431) X(499) X(500) X(501) X(503) X(504) X(505)
 
 enum srv_code_index {
 #define X(code) SRV_CODE_##code,

@@ -1,12 +1,14 @@
 /* /metrics: Prometheus' text format 0.0.4. Each family is one function or one row of a list. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/handlers.h"
 #include "server/listen.h"
 #include "server/process.h"
 #include "server/server.h"
+#include "server/sink.h"
 
 static void head(struct rf_buf *b, const char *family, const char *type, const char *help)
 {
@@ -133,11 +135,18 @@ static void http(struct rf_buf *b, const struct srv_server *server)
     gauge(b, "rectifier_http_connections_rejected_total", "counter",
           "Connections answered 503 because there were too many.",
           (double)srv_read(&server->metrics.connections_rejected));
+    gauge(b, "rectifier_log_lines_dropped_total", "counter",
+          "Log lines lost because stderr did not take them.", (double)srv_sink_dropped());
 }
 
 /* ---- models ---- */
 
-static void model_info(struct rf_buf *b, const struct srv_models *models)
+struct served {
+    size_t n;
+    struct srv_model **list;
+};
+
+static void model_info(struct rf_buf *b, const struct served *models)
 {
     const char *family = "rectifier_model_info";
     head(b, family, "gauge", "The models served.");
@@ -162,7 +171,7 @@ static void model_info(struct rf_buf *b, const struct srv_models *models)
     } while (0)
 
 /* The same with one more label, for each of `n` values of it. */
-static void labelled_counters(struct rf_buf *b, const struct srv_models *models, const char *family,
+static void labelled_counters(struct rf_buf *b, const struct served *models, const char *family,
                               const char *help, const char *key, const char *const *values,
                               size_t n, size_t offset)
 {
@@ -178,7 +187,7 @@ static void labelled_counters(struct rf_buf *b, const struct srv_models *models,
         }
 }
 
-static void model_histogram(struct rf_buf *b, const struct srv_models *models, const char *family,
+static void model_histogram(struct rf_buf *b, const struct served *models, const char *family,
                             const char *help, size_t offset, const struct srv_buckets *buckets)
 {
     char labels[256];
@@ -193,13 +202,37 @@ static void model_histogram(struct rf_buf *b, const struct srv_models *models, c
     }
 }
 
-static void models_text(struct rf_buf *b, const struct srv_server *server)
+/* Of every version known, whether it is served or not. */
+static void loading_text(struct rf_buf *b, const struct srv_server *server,
+                         const struct srv_listing *listing)
+{
+    const char *family = "rectifier_model_ready";
+    head(b, family, "gauge", "1 when the version answers.");
+    for (size_t i = 0; i < listing->n; i++) {
+        const struct srv_listed *const item = &listing->items[i];
+        rf_buf_text(b, family);
+        label(b, "{", "model", item->name);
+        rf_buf_printf(b, ",version=\"%" PRIu64 "\"} %d\n", item->number,
+                      item->model && atomic_load(&server->ready));
+    }
+    family = "rectifier_model_load_failures_total";
+    head(b, family, "counter", "Loads that failed; what was served before still is.");
+    for (size_t i = 0; i < listing->n; i++) {
+        if (!listing->items[i].is_first)
+            continue;
+        rf_buf_text(b, family);
+        label(b, "{", "model", listing->items[i].name);
+        rf_buf_printf(b, "} %" PRIu64 "\n", listing->items[i].failures);
+    }
+}
+
+static void models_text(struct rf_buf *b, const struct srv_server *server,
+                        const struct served *models)
 {
 #define X(id, text) text,
     static const char *const results[] = {SRV_RESULT_MAP(X)};
     static const char *const reasons[] = {SRV_SHED_MAP(X)};
 #undef X
-    const struct srv_models *models = &server->models;
     model_info(b, models);
     /* Read before `started`, so that no scrape shows more ends than beginnings. */
     labelled_counters(b, models, "rectifier_inference_requests_total",
@@ -219,8 +252,6 @@ static void models_text(struct rf_buf *b, const struct srv_server *server)
                  srv_read(&m->metrics.pending));
     MODEL_FAMILY("rectifier_inference_queue_limit", "gauge", "Inferences the queue holds.",
                  server->config->queue_size);
-    MODEL_FAMILY("rectifier_model_ready", "gauge", "1 when the model answers.",
-                 atomic_load(&server->ready));
 #define X(field, family, buckets, help)                                                            \
     model_histogram(b, models, family, help, offsetof(struct srv_model_metrics, field),            \
                     &srv_##buckets##_buckets);
@@ -232,6 +263,22 @@ static void models_text(struct rf_buf *b, const struct srv_server *server)
         model_labels(b, family, models->list[i]);
         rf_buf_printf(b, "} %.3f\n", models->list[i]->load_time);
     }
+}
+
+static void nodes_text(struct rf_buf *b, const struct served *models)
+{
+    const char *family = "rectifier_node_compute_seconds_total";
+    head(b, family, "counter",
+         "Time in a network's nodes; of quick networks from one run in 64, taken for all.");
+    for (size_t i = 0; i < models->n; i++)
+        for (size_t k = 0; k < models->list[i]->nodes.n; k++) {
+            const struct srv_node *node = &models->list[i]->nodes.list[k];
+            if (!node->name || node->same != k)
+                continue;
+            model_labels(b, family, models->list[i]);
+            label(b, ",", "node", node->name);
+            rf_buf_printf(b, "} %.9g\n", (double)srv_read(&node->ns) * 1e-9);
+        }
 }
 
 /* ---- activations ---- */
@@ -299,16 +346,16 @@ static const struct {
      "Channels in which every value fired since load.", layer_always_on},
 };
 
-static void activity_text(struct rf_buf *b, const struct srv_server *server)
+static void activity_text(struct rf_buf *b, const struct srv_server *server,
+                          const struct served *models)
 {
-    const struct srv_models *models = &server->models;
-    struct rf_activity *list[SRV_MAX_LIST] = {NULL};
-    for (size_t i = 0; i < models->n; i++)
+    struct rf_activity **list = calloc(models->n + 1, sizeof *list);
+    for (size_t i = 0; list && i < models->n; i++)
         if (rf_activity_read(models->list[i]->model, &list[i], NULL))
             list[i] = NULL;
     for (size_t f = 0; f < sizeof layer_families / sizeof *layer_families; f++) {
         head(b, layer_families[f].family, layer_families[f].type, layer_families[f].help);
-        for (size_t i = 0; i < models->n; i++)
+        for (size_t i = 0; list && i < models->n; i++)
             for (size_t k = 0; list[i] && k < list[i]->n_layers; k++) {
                 struct layer_view v = {models->list[i], &list[i]->layers[k], k, {0}};
                 rf_layer_judge(v.layer, list[i]->inputs, server->config->activity_min_inputs,
@@ -318,20 +365,32 @@ static void activity_text(struct rf_buf *b, const struct srv_server *server)
     }
     const char *family = "rectifier_activation_window_inputs";
     head(b, family, "gauge", "Inputs that the gauges above are of.");
-    for (size_t i = 0; i < models->n; i++) {
+    for (size_t i = 0; list && i < models->n; i++) {
         if (!list[i])
             continue;
         model_labels(b, family, models->list[i]);
         rf_buf_printf(b, "} %" PRIu64 "\n", list[i]->inputs);
         rf_activity_free(list[i]);
     }
+    free(list);
 }
 
 void srv_metrics_text(struct rf_buf *b, struct srv_server *server)
 {
+    struct srv_listing listing;
+    struct served served = {0};
+    srv_repository_list(&server->repository, &listing);
+    served.list = calloc(listing.n + 1, sizeof(struct srv_model *));
+    for (size_t i = 0; served.list && i < listing.n; i++)
+        if (listing.items[i].model)
+            served.list[served.n++] = listing.items[i].model;
     build_info(b);
     process(b, server);
     http(b, server);
-    models_text(b, server);
-    activity_text(b, server);
+    loading_text(b, server, &listing);
+    models_text(b, server, &served);
+    nodes_text(b, &served);
+    activity_text(b, server, &served);
+    free(served.list);
+    srv_listing_release(&listing);
 }

@@ -1,49 +1,28 @@
-/* Loading models and keeping their sessions. */
+/* Loading a model and keeping its sessions. */
 #include "server/models.h"
 
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "proto/text.h"
 #include "server/embedded.h"
+#include "server/loader.h"
 
-bool srv_model_name_is_valid(const char *name)
+static void return_memory(void)
 {
-    const size_t n = strlen(name);
-    if (n == 0 || n > SRV_MAX_MODEL_NAME)
-        return false;
-    for (const char *p = name; *p; p++) {
-        const bool alnum =
-            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
-        if (!alnum && (p == name || !strchr("._-", *p)))
-            return false;
-    }
-    return true;
-}
-
-/* "name=path" -> the name, and where the path begins. */
-static const char *split_spec(const char *spec, char *name)
-{
-    const char *eq = strchr(spec, '=');
-    *name = '\0';
-    if (!eq || eq - spec > SRV_MAX_MODEL_NAME)
-        return spec;
-    snprintf(name, SRV_MAX_MODEL_NAME + 1, "%.*s", (int)(eq - spec), spec);
-    if (srv_model_name_is_valid(name))
-        return eq + 1;
-    *name = '\0';
-    return spec;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 static enum rf_status read_network(struct rf_network *network, const char *path,
                                    struct rf_error *err)
 {
-    const bool bundled = !path || (strcmp(path, SRV_BUNDLED_NAME) == 0 && access(path, F_OK) != 0);
-    if (!bundled)
+    if (!srv_model_is_bundled(path))
         return rf_network_load(network, path, err);
     return rf_network_parse(network, "the bundled network", srv_digits_json,
                             (size_t)(srv_digits_json_end - srv_digits_json), srv_digits_weights,
@@ -78,69 +57,106 @@ static enum rf_status describe_io(struct srv_model *m, struct rf_error *err)
     return RF_OK;
 }
 
-static enum rf_status load(struct srv_model *m, const char *spec,
+static enum rf_status give_name(struct srv_model *m, const struct srv_model_source *source,
+                                struct rf_error *err)
+{
+    const char *const name = *source->name ? source->name : m->network.name;
+    if (!srv_model_name_is_valid(name))
+        return rf_fail(err, RF_INVALID,
+                       "%s: '%.64s' cannot name a model (letters, digits, '.', '_', '-', at most "
+                       "%d); give one: NAME=%s",
+                       source->path, name, SRV_MAX_MODEL_NAME, source->path);
+    snprintf(m->name, sizeof m->name, "%s", name);
+    return RF_OK;
+}
+
+static enum rf_status load(struct srv_model *m, const struct srv_model_source *source,
                            const struct rf_model_options *options, struct rf_error *err)
 {
-    const char *path = spec ? split_spec(spec, m->name) : NULL;
-    enum rf_status rc = read_network(&m->network, path, err);
+    enum rf_status rc = read_network(&m->network, source->path, err);
+    if (!rc)
+        rc = give_name(m, source, err);
     if (rc)
         return rc;
-    if (!*m->name) {
-        if (!srv_model_name_is_valid(m->network.name))
-            return rf_fail(err, RF_INVALID,
-                           "%s: '%.64s' cannot name a model (letters, digits, '.', '_', '-', at "
-                           "most %d); give one: NAME=%s",
-                           path, m->network.name, SRV_MAX_MODEL_NAME, path);
-        snprintf(m->name, sizeof m->name, "%s", m->network.name);
-    }
     struct rf_graph *graph = m->network.graph;
     m->network.graph = NULL;
     struct rf_error inner = RF_ERROR_INIT;
     rc = rf_model_new(&m->model, graph, options, &inner);
     if (rc) {
-        rf_fail(err, rc, "%s: %s", path ? path : SRV_BUNDLED_NAME, inner.text);
+        rf_fail(err, rc, "%s: %s", source->path, inner.text);
         rf_error_clean(err);
         return rc;
     }
     return describe_io(m, err);
 }
 
-enum rf_status srv_model_load(struct srv_model **out, const char *spec,
-                              const struct rf_model_options *options, struct rf_error *err)
+enum rf_status srv_model_load_version(struct srv_model **out, const struct srv_model_source *source,
+                                      const struct rf_model_options *options, struct rf_error *err)
 {
     struct timespec now;
     struct srv_model *m = calloc(1, sizeof *m);
     if (!m)
         return rf_fail_nomem(err, "a model", sizeof *m);
+    atomic_init(&m->refs, 1);
     pthread_mutex_init(&m->lock, NULL);
-    m->version = "1";
-    const enum rf_status rc = load(m, spec, options, err);
+    snprintf(m->version, sizeof m->version, "%" PRIu64, source->version);
+    const enum rf_status rc = load(m, source, options, err);
     if (rc) {
-        srv_model_free(m);
+        srv_model_unref(m);
         return rc;
     }
-#ifdef __GLIBC__
-    malloc_trim(0); /* the file and its tensors lay between what stays */
-#endif
+    return_memory(); /* the file and its tensors lay between what stays */
     clock_gettime(CLOCK_REALTIME, &now);
     m->load_time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
     *out = m;
     return RF_OK;
 }
 
-void srv_model_free(struct srv_model *model)
+enum rf_status srv_model_load(struct srv_model **out, const char *spec,
+                              const struct rf_model_options *options, struct rf_error *err)
 {
-    if (!model)
-        return;
+    char name[SRV_MAX_MODEL_NAME + 1] = "";
+    const char *const path = spec ? srv_model_split(spec, name) : SRV_BUNDLED_NAME;
+    const struct srv_model_source source = {.name = name, .path = path, .version = 1};
+    return srv_model_load_version(out, &source, options, err);
+}
+
+static void free_model(struct srv_model *model)
+{
     for (size_t i = 0; i < model->n_sessions; i++)
         rf_session_free(model->sessions[i]);
     free(model->sessions);
+    srv_nodes_release(&model->nodes);
     rf_model_unref(model->model);
     rf_network_release(&model->network);
     free(model->io_inputs);
     free(model->io_outputs);
     pthread_mutex_destroy(&model->lock);
     free(model);
+}
+
+struct srv_model *srv_model_ref(struct srv_model *model)
+{
+    atomic_fetch_add_explicit(&model->refs, 1, memory_order_relaxed);
+    return model;
+}
+
+static void release_task(struct rf_task *task)
+{
+    free_model((struct srv_model *)((char *)task - offsetof(struct srv_model, release)));
+    return_memory();
+}
+
+void srv_model_unref(struct srv_model *model)
+{
+    if (!model || atomic_fetch_sub(&model->refs, 1) != 1)
+        return;
+    if (!model->loader) {
+        free_model(model);
+        return;
+    }
+    model->release.run = release_task;
+    srv_loader_submit(model->loader, &model->release);
 }
 
 bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes)
@@ -220,6 +236,18 @@ static void warm_up_task(struct rf_task *task)
     pthread_mutex_unlock(&all->lock);
 }
 
+static enum rf_status name_nodes(struct srv_model *m, struct rf_error *err)
+{
+    struct rf_shape *shapes = calloc(m->io.n_inputs + 1, sizeof *shapes);
+    enum rf_status rc = RF_OK;
+    if (!shapes)
+        rc = rf_fail_nomem(err, "a model's nodes", m->io.n_inputs * sizeof *shapes);
+    else if (srv_model_shapes(m->model, 1, shapes))
+        rc = srv_nodes_init(&m->nodes, m->model, shapes, m->io.n_inputs, err);
+    free(shapes);
+    return rc;
+}
+
 static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, struct rf_error *err)
 {
     const size_t n = (size_t)rf_pool_threads(pool);
@@ -235,34 +263,55 @@ static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, s
     return RF_OK;
 }
 
-enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool,
-                                 struct rf_error *err)
+static void find_max_batch(struct srv_model *model, int64_t limit, size_t bytes)
+{
+    model->rows = srv_rows_try(model->model, model->sessions[0]);
+    if (model->rows.independent)
+        model->max_batch = srv_rows_that_fit(model->model, limit, bytes);
+    model->queue.max_batch = model->max_batch;
+}
+
+/* Runs sessions [first, first + n), and returns when all have ended. */
+static enum rf_status warm_up(struct srv_model *model, struct rf_pool *pool, size_t first, size_t n,
+                              struct rf_error *err)
 {
     struct warm_ups all = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    enum rf_status rc = make_sessions(model, pool, err);
-    if (rc)
-        return rc;
-    all.n = (unsigned)model->n_sessions;
-    struct warm_up *list = calloc(all.n, sizeof *list);
+    enum rf_status rc = RF_OK;
+    struct warm_up *list = calloc(n, sizeof *list);
     if (!list)
-        return rf_fail_nomem(err, "warm-up runs", all.n * sizeof *list);
-    for (unsigned i = 0; i < all.n; i++) {
+        return rf_fail_nomem(err, "warm-up runs", n * sizeof *list);
+    all.n = (unsigned)n;
+    for (size_t i = 0; i < n; i++) {
         list[i] = (struct warm_up){.task = {.run = warm_up_task},
                                    .all = &all,
                                    .model = model,
-                                   .session = model->sessions[i]};
+                                   .session = model->sessions[first + i]};
         rf_pool_submit(pool, &list[i].task);
     }
     pthread_mutex_lock(&all.lock);
     while (all.ended < all.n)
         pthread_cond_wait(&all.changed, &all.lock);
     pthread_mutex_unlock(&all.lock);
-    for (unsigned i = 0; i < all.n && !rc; i++)
+    for (size_t i = 0; i < n && !rc; i++)
         if (list[i].err.status)
             rc = rf_fail(err, list[i].err.status, "%s: %s", model->name, list[i].err.text);
     pthread_cond_destroy(&all.changed);
     pthread_mutex_destroy(&all.lock);
     free(list);
+    return rc;
+}
+
+enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, bool together,
+                                 const struct srv_batch_limits *limits, struct rf_error *err)
+{
+    enum rf_status rc = make_sessions(model, pool, err);
+    if (!rc)
+        rc = name_nodes(model, err);
+    const size_t n = model->n_sessions, step = together ? n : 1;
+    for (size_t first = 0; !rc && first < n; first += step)
+        rc = warm_up(model, pool, first, step, err);
+    if (!rc)
+        find_max_batch(model, limits->rows, limits->bytes);
     return rc;
 }
 
@@ -281,12 +330,4 @@ void srv_model_give_session(struct srv_model *model, struct rf_session *session)
     pthread_mutex_lock(&model->lock);
     model->sessions[model->n_free++] = session;
     pthread_mutex_unlock(&model->lock);
-}
-
-struct srv_model *srv_models_find(const struct srv_models *models, const char *name)
-{
-    for (size_t i = 0; i < models->n; i++)
-        if (strcmp(models->list[i]->name, name) == 0)
-            return models->list[i];
-    return NULL;
 }

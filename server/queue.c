@@ -1,249 +1,135 @@
-/* The queue is the pool's own, in order of submission; what is bounded here is each model's share.
- */
+/* Two lists of a model's jobs: as they came, and in the order in which they run. */
 #include "server/queue.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
+/* ---- lists ---- */
 
-#include "server/clock.h"
-#include "server/compress.h"
-#include "server/handlers.h"
-#include "server/http.h"
-#include "server/negotiate.h"
-#include "server/server.h"
-
-static void finish(struct srv_request *r, enum srv_result result)
+/* Behind `at`; NULL: at the front. */
+static void link_behind(struct srv_waiting_list *list, struct srv_waiting *at,
+                        struct srv_waiting *w)
 {
-    struct srv_model_metrics *m = &r->job.model->metrics;
-    const uint64_t ns = srv_now() - r->received_ns;
-    srv_count(&m->result[result]);
-    srv_add(&m->result_ns[result], ns);
-    srv_histogram_add(&m->duration, &srv_latency_buckets, ns);
+    w->prev = at;
+    w->next = at ? at->next : list->first;
+    *(at ? &at->next : &list->first) = w;
+    *(w->next ? &w->next->prev : &list->last) = w;
 }
 
-static void shed(struct srv_request *r, enum srv_shed reason, const char *text)
+static void unlink_from(struct srv_waiting_list *list, struct srv_waiting *w)
 {
-    srv_count(&r->job.model->metrics.shed[reason]);
-    srv_reply_error(r, 503, "%s", text);
-    finish(r, SRV_RESULT_SHED);
+    *(w->prev ? &w->prev->next : &list->first) = w->next;
+    *(w->next ? &w->next->prev : &list->last) = w->prev;
+    w->prev = w->next = NULL;
 }
 
-/* A place in the queue, unless it is full. */
-static bool reserve(struct srv_model_metrics *m, uint64_t limit)
+bool srv_queue_is_empty(const struct srv_queue *q)
 {
-    uint_fast64_t n = atomic_load(&m->pending);
-    while (n < limit)
-        if (atomic_compare_exchange_weak(&m->pending, &n, n + 1))
-            return true;
-    return false;
+    return !q->arrived.first && !q->ready.first;
 }
 
-bool srv_queue_start(struct srv_request *r)
+/* ---- arrived ---- */
+
+void srv_queue_arrive(struct srv_queue *q, struct srv_waiting *w)
 {
-    struct srv_model_metrics *m = &r->job.model->metrics;
-    srv_count(&m->started);
-    if (r->no_memory) {
-        shed(r, SRV_SHED_MEMORY, "no memory for the request's body now");
-        return false;
-    }
-    if (!reserve(m, r->server->config->queue_size)) {
-        shed(r, SRV_SHED_QUEUE, "the model's queue is full");
-        return false;
+    link_behind(&q->arrived, q->arrived.last, w);
+}
+
+struct srv_waiting *srv_queue_take_arrived(struct srv_queue *q)
+{
+    struct srv_waiting *w = q->arrived.first;
+    if (w)
+        unlink_from(&q->arrived, w);
+    return w;
+}
+
+/* ---- ready ---- */
+
+static bool goes_before(const struct srv_waiting *a, const struct srv_waiting *b)
+{
+    /* 0 - 1 is the largest number: behind all others */
+    if (a->priority != b->priority)
+        return a->priority - 1 < b->priority - 1;
+    if (a->deadline_ns != b->deadline_ns)
+        return a->deadline_ns < b->deadline_ns;
+    return a->arrival_ns < b->arrival_ns;
+}
+
+/* From the end, near which most belong: they have no priority, and the deadlines of their order. */
+void srv_queue_insert(struct srv_queue *q, struct srv_waiting *w)
+{
+    struct srv_waiting *at = q->ready.last;
+    while (at && goes_before(w, at))
+        at = at->prev;
+    link_behind(&q->ready, at, w);
+    q->ready_rows += w->rows;
+}
+
+static bool same_but_rows(const struct srv_waiting *a, const struct srv_waiting *b)
+{
+    for (size_t i = 0; i < a->n_inputs; i++) {
+        struct rf_shape shape = b->inputs[i].shape;
+        if (shape.rank > 0)
+            shape.dim[0] = a->rows;
+        if (!rf_shape_equal(&shape, &a->inputs[i].shape))
+            return false;
     }
     return true;
 }
 
-/* The headers of a reply that was encoded; `first` is its first output. */
-static void describe_reply(struct srv_request *r, const struct rf_tensor *first, size_t json_len)
+static void take_ready(struct srv_queue *q, struct srv_waiting *w)
 {
-    char text[RF_SHAPE_TEXT];
-    r->reply.status = 200;
-    r->reply.type = srv_form_type(r->job.reply_form);
-    if (r->job.reply_form == RF_BODY_RAW) {
-        rf_shape_text(&first->shape, text, sizeof text);
-        text[strcspn(text, "]")] = '\0';
-        srv_reply_header(r, "X-Tensor-Shape", text + 1);
-        srv_reply_header(r, "X-Tensor-Datatype", rf_dtype_name(first->dtype));
-    }
-    if (json_len > 0) {
-        snprintf(text, sizeof text, "%zu", json_len);
-        srv_reply_header(r, SRV_JSON_LENGTH, text);
-        r->reply.type = srv_form_type(RF_BODY_RAW);
-    }
+    unlink_from(&q->ready, w);
+    q->ready_rows -= w->rows;
 }
 
-/* Runs the network on the decoded request and encodes the reply. */
-static enum srv_result run(struct srv_request *r, const struct rf_infer_request *request,
-                           struct rf_session *session, const void **in, struct rf_tensor *out,
-                           struct rf_shape *shapes)
+struct srv_waiting *srv_queue_take_batch(struct srv_queue *q)
 {
-    struct srv_model *model = r->job.model;
-    struct rf_error err = RF_ERROR_INIT;
-    size_t json_len = 0;
-    for (size_t i = 0; i < request->n_inputs; i++) {
-        in[i] = request->inputs[i].data;
-        shapes[i] = request->inputs[i].shape;
+    struct srv_waiting *const first = q->ready.first, *last = first, *next;
+    if (!first)
+        return NULL;
+    struct srv_waiting *w = first->next;
+    int64_t rows = first->rows;
+    take_ready(q, first);
+    for (; w && first->rows > 0 && rows < q->max_batch; w = next) {
+        next = w->next;
+        if (w->rows == 0 || w->rows > q->max_batch - rows || !same_but_rows(first, w))
+            continue;
+        take_ready(q, w);
+        rows += w->rows;
+        last->next = w;
+        last = w;
     }
-    enum rf_status rc = rf_session_prepare(session, shapes, in, request->n_inputs, &err);
-    if (rc) {
-        srv_reply_failure(r, &err);
-        return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
-    }
-    const uint64_t start = srv_now();
-    rc = rf_session_run(session, in, request->n_inputs, out, model->io.n_outputs, true, &err);
-    if (!rc) {
-        const uint64_t end = srv_now();
-        rc = rf_infer_encode(&r->reply.body, r->job.reply_form, &model->io, request, out, &json_len,
-                             &err);
-        srv_metrics_run(&model->metrics, (uint64_t)request->rows,
-                        (struct srv_run_times){.input = start - r->job.taken_ns,
-                                               .compute = end - start,
-                                               .output = srv_now() - end});
-    }
-    if (rc == RF_SHAPE) { /* the outputs do not suit what is wanted */
-        srv_reply_failure(r, &err);
-        return SRV_RESULT_CLIENT_ERROR;
-    }
-    if (rc) {
-        srv_reply_error(r, rc == RF_NOMEM || rc == RF_LIMIT ? 503 : 500, "%s", err.text);
-        return rc == RF_NOMEM || rc == RF_LIMIT ? SRV_RESULT_SHED : SRV_RESULT_FAILED;
-    }
-    describe_reply(r, &out[request->outputs[0].index], json_len);
-    return SRV_RESULT_OK;
+    return first;
 }
 
-static enum srv_result run_decoded(struct srv_request *r, const struct rf_infer_request *request)
+uint64_t srv_queue_ripe(const struct srv_queue *q, uint64_t max_delay)
 {
-    struct srv_model *model = r->job.model;
-    const void **in = calloc(request->n_inputs + 1, sizeof *in);
-    struct rf_tensor *out = calloc(model->io.n_outputs + 1, sizeof *out);
-    struct rf_shape *shapes = calloc(request->n_inputs + 1, sizeof *shapes);
-    enum srv_result result = SRV_RESULT_SHED;
-    if (in && out && shapes) {
-        struct rf_session *session = srv_model_take_session(model);
-        result = run(r, request, session, in, out, shapes);
-        srv_model_give_session(model, session);
-    } else {
-        srv_reply_error(r, 503, "out of memory");
+    uint64_t oldest = UINT64_MAX;
+    if (max_delay == 0 || q->ready_rows >= q->max_batch)
+        return 0;
+    for (const struct srv_waiting *w = q->ready.first; w; w = w->next) {
+        if (w->rows == 0)
+            return 0;
+        oldest = w->arrival_ns < oldest ? w->arrival_ns : oldest;
     }
-    free(in);
-    free(out);
-    free(shapes);
-    return result;
+    return oldest > UINT64_MAX - max_delay ? UINT64_MAX : oldest + max_delay;
 }
 
-/* curl -d, which leaves out the ends of lines and calls all that it sends a web form. */
-static bool is_stripped(const struct srv_request *r, enum rf_status rc)
-{
-    const char *type = srv_request_header(r, "Content-Type");
-    return rc != RF_NOMEM && r->job.body_form == RF_BODY_NPY && type &&
-           strcasecmp(type, "application/x-www-form-urlencoded") == 0;
-}
+/* ---- both ---- */
 
-static enum srv_result refuse(struct srv_request *r, enum rf_status rc, const char *text)
+struct srv_waiting *srv_queue_drop(struct srv_queue *q,
+                                   bool (*is_over)(const struct srv_waiting *w, uint64_t now),
+                                   uint64_t now)
 {
-    if (is_stripped(r, rc))
-        srv_reply_error(r, srv_http_status(rc), "%s; send files by curl --data-binary, not -d",
-                        text);
-    else
-        srv_reply_error(r, srv_http_status(rc), "%s", text);
-    return rc == RF_NOMEM ? SRV_RESULT_SHED : SRV_RESULT_CLIENT_ERROR;
-}
-
-/* Whether it is past its deadline, or past the timeout that it brought along itself. */
-static bool is_late(struct srv_request *r, uint64_t timeout_us)
-{
-    uint64_t ns, end;
-    if (timeout_us > 0 && !__builtin_mul_overflow(timeout_us, UINT64_C(1000), &ns) &&
-        !__builtin_add_overflow(r->received_ns, ns, &end) && end < r->job.deadline_ns)
-        r->job.deadline_ns = end;
-    return srv_now() > r->job.deadline_ns;
-}
-
-static enum srv_result answer(struct srv_request *r, const struct rf_infer_request *request)
-{
-    if (is_late(r, request->timeout_us)) {
-        srv_reply_error(r, 504, "the request waited past its timeout");
-        return SRV_RESULT_DEADLINE;
-    }
-    if (r->job.reply_form != RF_BODY_JSON && request->n_outputs > 1) {
-        srv_reply_error(r, 400,
-                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
-                        "JSON request",
-                        srv_form_type(r->job.reply_form), request->n_outputs);
-        return SRV_RESULT_CLIENT_ERROR;
-    }
-    return run_decoded(r, request);
-}
-
-static enum srv_result decode_and_run(struct srv_request *r)
-{
-    struct rf_infer_request request;
-    struct rf_error err = RF_ERROR_INIT;
-    enum rf_status rc = RF_OK;
-    if (r->guard.compressed && r->body_len > 0)
-        rc = srv_request_inflate(r, &err);
-    if (rc)
-        return refuse(r, rc, err.text);
-    if (!srv_infer_prepare(r))
-        return SRV_RESULT_CLIENT_ERROR;
-    rc = rf_infer_decode(&request, r->job.body_form, &r->job.model->io, &r->job.decode, r->body,
-                         r->body_len, &err);
-    if (rc)
-        return refuse(r, rc, err.text);
-    enum srv_result result = answer(r, &request);
-    rf_infer_request_release(&request);
-    srv_request_drop_body(r);
-    srv_reply_compress(r);
-    if (!srv_request_hold_reply(r)) {
-        rf_buf_release(&r->reply.body);
-        rf_buf_init(&r->reply.body, r->server->reply_limit);
-        srv_reply_error(r, 503, "no memory is left for the reply: too many wait to be read");
-        result = SRV_RESULT_SHED;
-    }
-    return result;
-}
-
-static enum srv_result run_job(struct srv_request *r)
-{
-    const uint64_t now = r->job.taken_ns = srv_now();
-    struct srv_model_metrics *m = &r->job.model->metrics;
-    atomic_fetch_sub(&m->pending, 1);
-    srv_histogram_add(&m->queue, &srv_latency_buckets, now - r->job.queued_ns);
-    /* Looked at only after a wait: a client that half-closes an idle server is served. */
-    if (r->job.waits && srv_conn_is_gone(r->conn)) {
-        srv_reply_error(r, 503, "the client closed its side while the request was queued");
-        return SRV_RESULT_CANCELLED;
-    }
-    if (now > r->job.deadline_ns) {
-        srv_reply_error(r, 504, "the request waited in the queue past its deadline");
-        return SRV_RESULT_DEADLINE;
-    }
-    return decode_and_run(r);
-}
-
-static void work(struct rf_task *task)
-{
-    struct srv_request *r = (struct srv_request *)task;
-    struct srv_server *server = r->server;
-    atomic_fetch_add(&server->busy, 1);
-    const enum srv_result result = run_job(r);
-    if (result == SRV_RESULT_SHED)
-        srv_count(&r->job.model->metrics.shed[SRV_SHED_MEMORY]);
-    finish(r, result);
-    atomic_fetch_sub(&server->busy, 1);
-    srv_http_resume(r);
-}
-
-void srv_queue_submit(struct srv_request *r)
-{
-    struct srv_server *server = r->server;
-    const size_t workers = (size_t)rf_pool_threads(server->pool);
-    r->job.queued_ns = srv_now();
-    r->job.deadline_ns = r->start_ns + server->config->request_timeout;
-    r->job.waits = atomic_load(&server->busy) >= workers;
-    r->task.run = work;
-    rf_pool_submit(server->pool, &r->task);
+    struct srv_waiting *dropped = NULL, *next;
+    struct srv_waiting_list *const lists[] = {&q->arrived, &q->ready};
+    for (int i = 0; i < 2; i++)
+        for (struct srv_waiting *w = lists[i]->first; w; w = next) {
+            next = w->next;
+            if (!is_over(w, now))
+                continue;
+            q->ready_rows -= i == 1 ? w->rows : 0;
+            unlink_from(lists[i], w);
+            w->next = dropped;
+            dropped = w;
+        }
+    return dropped;
 }

@@ -40,6 +40,7 @@ void srv_request_free(struct srv_request *r)
     srv_request_drop_body(r);
     srv_budget_give(&r->server->budget, r->reply_held);
     rf_buf_release(&r->reply.body);
+    srv_model_unref(r->job.model);
     free(r->uri);
     free(r);
 }

@@ -1,8 +1,9 @@
 /*
  * One HTTP request from its first line to its last reply byte.
  *
- * Owner: the HTTP thread of its connection; from suspend to resume the queue, then the worker that
- * runs it. Whoever owns it is the only one to touch it. Freed by the HTTP thread on completion.
+ * Owner: the HTTP thread of its connection; from suspend to resume the queue, and the worker that
+ * decodes or runs it. Whoever owns it is the only one to touch it. Freed by the HTTP thread on
+ * completion.
  */
 #ifndef SRV_REQUEST_H
 #define SRV_REQUEST_H
@@ -11,6 +12,8 @@
 #include "proto/buf.h"
 #include "proto/infer.h"
 #include "server/guard.h"
+#include "server/metrics.h"
+#include "server/queue.h"
 #include "server/request_id.h"
 #include "server/routes.h"
 
@@ -43,19 +46,24 @@ struct srv_reply {
     struct srv_reply_header headers[SRV_REPLY_HEADERS];
 };
 
-/* What the worker needs to know of an inference. */
+/* What the workers need to know of an inference. */
 struct srv_job {
-    struct srv_model *model;
+    struct srv_model *model; /* a reference, until the request is completed */
     enum rf_body body_form, reply_form;
     struct rf_decode_options decode;
-    bool waits; /* all workers were busy when it came */
-    uint64_t queued_ns, taken_ns, deadline_ns;
+    struct srv_waiting waiting; /* the queue's view of it */
+    bool queued;                /* has a place in the queue */
+    bool waited;                /* all workers were busy when it came */
+    struct rf_infer_request inputs;
+    size_t inputs_held; /* bytes of them in the budget */
+    uint64_t decode_ns;
+    enum srv_result result; /* of a run, until the job ends */
 };
 
 struct srv_request {
-    struct rf_task task; /* first: the pool's view of it */
     struct srv_server *server;
-    void *transport; /* the HTTP library's connection */
+    struct rf_task load; /* the loader's view of it */
+    void *transport;     /* the HTTP library's connection */
     struct srv_conn *conn;
     enum srv_stage stage;
     struct srv_request *next, **link; /* of its thread's requests without all of their headers */

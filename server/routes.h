@@ -7,8 +7,9 @@
 struct srv_server;
 struct srv_request;
 
-/* What a handler did: filled the reply, or made a job of the request that will fill it. */
-enum srv_next { SRV_REPLY, SRV_QUEUE };
+/* What a handler did: filled the reply, or made a job of the request that will fill it: for a
+ * model's queue, or for the loader. */
+enum srv_next { SRV_REPLY, SRV_QUEUE, SRV_LOAD };
 
 typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_request *request);
 
@@ -27,13 +28,17 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(MODEL_READY, "/v2/models/{model}/ready", SRV_GET, srv_handle_model_ready, "*")               \
     X(CONFIG, "/v2/models/{model}/config", SRV_GET, srv_handle_config, "*")                        \
     X(STATS, "/v2/models/{model}/stats", SRV_GET, srv_handle_stats, "*")                           \
+    X(INDEX, "/v2/repository/index", SRV_POST, srv_handle_index, "*")                              \
+    X(LOAD, "/v2/repository/models/{model}/load", SRV_POST | SRV_ADMIN, srv_handle_load, "*")      \
+    X(UNLOAD, "/v2/repository/models/{model}/unload", SRV_POST | SRV_ADMIN, srv_handle_unload,     \
+      "*")                                                                                         \
     X(V1_MODELS, "/v1/models", SRV_GET, srv_handle_models, "*")                                    \
     X(V1_PREDICT, "/v1/models/{model}:predict", SRV_POST, srv_handle_v1_predict, "*")              \
     X(V1_MODEL, "/v1/models/{model}", SRV_GET, srv_handle_v1_model, "*")                           \
     X(V1_METADATA, "/v1/models/{model}/metadata", SRV_GET, srv_handle_v1_metadata, "*")            \
     X(ACTIVITY, "/v2/models/{model}/activity", SRV_GET, srv_handle_activity,                       \
       "layer|channels|window")                                                                     \
-    X(METRICS, "/metrics", SRV_GET, srv_handle_metrics, "*")
+    X(METRICS, "/metrics", SRV_GET | SRV_ADMIN, srv_handle_metrics, "*")
 
 enum srv_route_id {
 #define X(id, path, methods, handler, query) SRV_ROUTE_##id,
@@ -46,7 +51,7 @@ enum srv_route_id {
 struct srv_route {
     const char *path; /* {model} matches one segment, up to ':' where the path has one behind it;
                          "/versions/{version}" may follow it */
-    unsigned methods; /* enum srv_method bits; HEAD is where GET is */
+    unsigned methods; /* enum srv_method bits; HEAD is where GET is. And SRV_ADMIN */
     srv_handler handler;
     const char *query;
 };

@@ -3,30 +3,38 @@
 #define SRV_SERVER_H
 
 #include "server/budget.h"
+#include "server/config.h"
 #include "server/conns.h"
 #include "server/cpus.h"
+#include "server/dispatch.h"
 #include "server/metrics.h"
-#include "server/models.h"
+#include "server/repository.h"
 
 struct srv_http;
 struct srv_listener;
+struct srv_loader;
+struct srv_sync;
 
 struct srv_server {
     const struct srv_config *config;
+    struct srv_policy policy; /* the effective --version-policy */
     struct srv_cpus cpus;
     uint64_t memory;          /* the effective --memory */
     size_t reply_limit;       /* bytes of one reply */
-    struct srv_budget budget; /* received bodies */
-    struct srv_models models;
-    struct srv_model *default_model;
+    struct srv_budget budget; /* bodies, decoded inputs, replies */
+    size_t batch_bytes;       /* of each worker's run */
+    struct srv_repository repository;
+    struct srv_sync *sync;
+    struct srv_loader *loader;
     struct rf_pool *pool;
+    struct srv_dispatch dispatch;
     struct srv_conns conns;
     struct srv_metrics metrics;
     struct srv_http *http;
     struct srv_listener *listener;
-    atomic_bool ready;    /* what /v2/health/ready says */
+    atomic_bool loaded;   /* every MODEL was, once */
+    atomic_bool ready;    /* requests are welcome */
     atomic_bool draining; /* replies close their connections */
-    atomic_size_t busy;   /* workers running a job */
 };
 
 #endif

@@ -124,13 +124,12 @@ static enum rf_status infer_packing(const void *state, struct rf_infer *x)
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
-/* Group g of weights [out][in][taps...] as a dense [taps...][in][n_out]. */
-static void pack_group(const struct rf_view *weight, size_t g, size_t n_out, float *to)
+void rf_conv_transpose(const struct rf_tensor *weight, size_t first, size_t n, float *to)
 {
-    struct rf_view from = *weight, v;
-    int64_t step = from.dim[1] * (int64_t)n_out;
+    struct rf_view from = rf_view_of(weight), v;
+    int64_t step = from.dim[1] * (int64_t)n;
 
-    rf_view_slice(&from, 0, (int64_t)(g * n_out), (int64_t)n_out, 1);
+    rf_view_slice(&from, 0, (int64_t)first, (int64_t)n, 1);
     v = from;
     v.data = (char *)to;
     v.step[0] = 1;
@@ -146,32 +145,31 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
 {
     struct state *const s = state;
     const struct rf_value *const value = rf_prepare_in(p, 1);
-    const struct rf_tensor tensor = {
+    const struct rf_tensor weight = {
         .data = value->constant, .dtype = value->dtype, .shape = value->shape};
-    const struct rf_view weight = rf_view_of(&tensor);
-    struct layer l = {.window.spatial = weight.rank - 2};
+    struct layer l = {.window.spatial = weight.shape.rank - 2};
 
-    memcpy(l.window.kernel, &weight.dim[2], (size_t)l.window.spatial * sizeof(*weight.dim));
+    memcpy(l.window.kernel, &weight.shape.dim[2],
+           (size_t)l.window.spatial * sizeof(*weight.shape.dim));
     complete(&l, s, &value->shape);
     s->gemm = rf_prepare_alloc(p, l.groups, sizeof(*s->gemm));
     for (size_t g = 0; s->gemm && g < l.groups; g++) {
         if (rf_gemm_init(p, &s->gemm[g], &rf_gemm_openblas, gathered(&l), l.n_out))
             return p->status;
-        pack_group(&weight, g, l.n_out, s->gemm[g].weights);
+        rf_conv_transpose(&weight, g * l.n_out, l.n_out, s->gemm[g].weights);
     }
     return p->status;
 }
 
 /* The same in a run; returns the scratch that is left. */
-static void *pack_into(struct layer *l, const struct rf_tensor *tensor, void *scratch)
+static void *pack_into(struct layer *l, const struct rf_tensor *weight, void *scratch)
 {
-    const struct rf_view weight = rf_view_of(tensor);
     struct rf_gemm *const gemm = scratch;
     float *to = (float *)((char *)scratch + aligned(l->groups * sizeof(*gemm)));
 
     l->gemm = gemm;
     for (size_t g = 0; g < l->groups; g++, to += gathered(l) * l->n_out) {
-        pack_group(&weight, g, l->n_out, to);
+        rf_conv_transpose(weight, g * l->n_out, l->n_out, to);
         gemm[g] = (struct rf_gemm){
             .backend = &rf_gemm_openblas, .weights = to, .n_in = gathered(l), .n_out = l->n_out};
     }

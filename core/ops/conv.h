@@ -33,6 +33,9 @@ enum rf_status rf_conv_macs(struct rf_infer *x, const struct rf_shape *small);
 /* Checks a Conv; its output, windows and macs. */
 enum rf_status rf_conv_infer(const struct rf_conv *c, struct rf_infer *x, struct rf_window *w);
 
+/* Weights [out][in][taps...] of output channels [first, first + n) as a dense [taps...][in][n]. */
+void rf_conv_transpose(const struct rf_tensor *weight, size_t first, size_t n, float *to);
+
 /* What the rows for channels-last pixels have in common; `struct state` is the file's. */
 #define RF_CONV_ROW                                                                                \
     .name = "Conv", .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1,                          \

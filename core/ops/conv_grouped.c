@@ -5,7 +5,6 @@
  */
 #include "core/gemm.h"
 #include "core/ops/conv.h"
-#include "core/view.h"
 
 #define BLOCK 112   /* output positions of a block */
 #define CHANNELS 64 /* ... and their channels; a multiple of RF_GROUP */
@@ -65,23 +64,6 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
-/* [out][in][taps...] -> [taps...][in][out] */
-static void transpose(const struct rf_tensor *weight, float *to)
-{
-    const struct rf_view from = rf_view_of(weight);
-    struct rf_view v = from;
-    int64_t step = from.dim[0] * from.dim[1];
-
-    v.data = (char *)to;
-    v.step[0] = 1;
-    v.step[1] = from.dim[0];
-    for (int d = from.rank - 1; d >= 2; d--) {
-        v.step[d] = step;
-        step *= from.dim[d];
-    }
-    rf_view_copy(&v, &from);
-}
-
 static enum rf_status pack(struct rf_prepare *p, void *state)
 {
     struct state *const s = state;
@@ -93,7 +75,7 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
         return p->status;
     s->weights = rf_prepare_alloc(p, (size_t)rf_numel(&weight.shape), sizeof(*s->weights));
     if (s->weights)
-        transpose(&weight, s->weights);
+        rf_conv_transpose(&weight, 0, (size_t)weight.shape.dim[0], s->weights);
     return p->status;
 }
 
@@ -121,7 +103,7 @@ static void look(const struct rf_exec *x, struct layer *l)
     if (!l->weights) {
         float *const to = (float *)(l->tap + l->n_taps);
 
-        transpose(x->in[1], to);
+        rf_conv_transpose(x->in[1], 0, (size_t)weight->dim[0], to);
         l->weights = to;
     }
 }
@@ -176,7 +158,7 @@ static bool are_narrow(size_t n_in, size_t n_out)
 {
     const size_t vector = rf_kernels_best()->panel_width / 2;
 
-    return rf_gemm_backend() == &rf_gemm_panel && n_in <= n_out && n_out <= vector / 2 &&
+    return rf_gemm_backend() == &rf_gemm_panel && n_out && n_in <= n_out && n_out <= vector / 2 &&
            vector % n_out == 0;
 }
 

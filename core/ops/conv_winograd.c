@@ -3,7 +3,8 @@
  * decided by the geometry that the model was loaded with, so that a result never depends on the
  * batch.
  *
- * This row is the first that is asked for a Conv; then come conv_panel.c, conv.c and conv_plain.c.
+ * This row is the first that is asked for a Conv; then come conv_grouped.c, conv_panel.c, conv.c
+ * and conv_plain.c.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -62,10 +62,10 @@ def free_port():
 class Server:
     """`rectifier serve` as a child process."""
 
-    def __init__(self, *args, model=None, env=None, binary=None):
+    def __init__(self, *args, model=None, env=None, binary=None, stderr=None):
         self.args = [str(a) for a in args]
         self.model = [str(model)] if model else []
-        self.env, self.binary = env, binary
+        self.env, self.binary, self.stderr = env, binary, stderr
         self.process = None
         self.log = tempfile.TemporaryFile()
 
@@ -78,7 +78,8 @@ class Server:
         self.port = port or free_port()
         self.process = subprocess.Popen(
             [str(self.binary or BINARY), "serve", *self.model, "--port", str(self.port), *self.args],
-            env=environment(self.env), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            env=environment(self.env), stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=self.stderr or self.log)
 
     def wait_ready(self):
         end = time.monotonic() + 60 * SLOWNESS
@@ -244,6 +245,17 @@ def assert_serves(test, server, image=0):
         reply = c.post("/infer", digits.images.rows(image, image + 1).tobytes(), RAW)
     test.assertEqual(reply.status, 200, reply)
     test.assertIsNone(digits.wrong(image, tensors.floats(reply.body)))
+
+
+def wait_for(reached, what="it"):
+    """Returns what `reached` gives as soon as that is true."""
+    end = time.monotonic() + 60 * SLOWNESS
+    while time.monotonic() < end:
+        got = reached()
+        if got:
+            return got
+        time.sleep(0.005)
+    raise AssertionError(f"{what} did not come about")
 
 
 def in_threads(n, work):

@@ -174,6 +174,7 @@ ARRAYS = [
     ("many empty arrays", [[]] * 20000, ),
     ("1e999 in an array", json.dumps(ZEROS).replace("0", "1e999", 1), ),
     ("instances a number", {"instances": 5}, "instances"),
+    ("instances a text that looks like an object", {"instances": "{"}, "instances"),
     ("instances ragged", {"instances": [ZEROS, ZEROS[:63]]}, ),
     ("instances of a wrong shape", {"instances": [[0] * 63]}, "[1,63]"),
     ("instances of texts", {"instances": ["a"]}, ),

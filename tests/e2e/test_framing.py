@@ -1,6 +1,8 @@
 """HTTP framing by raw sockets: smuggling, half-sent and oversized requests, limits, slowness."""
 
+import os
 import re
+import resource
 import socket
 import time
 import unittest
@@ -183,6 +185,14 @@ class Framing(support.ServerTest):
             w.send(post(b"Transfer-Encoding: chunked", body=body))
             self.assertEqual(w.final().status, 200)
 
+    def test_too_many_small_chunks(self):
+        """100,000 chunks of a byte: refused, as soon as there are more than a client could mean."""
+        with self.server.wire() as w:
+            w.try_send(post(b"Transfer-Encoding: chunked", body=b"1\r\n \r\n" * 100000 + b"0\r\n\r\n"))
+            reply = w.final()
+            self.assert_error(reply, 400, "small pieces")
+            self.assertIsNone(w.final())
+
     def test_half_close(self):
         """A client that has said all it wants to say still gets its answer."""
         digits = support.Digits.get()
@@ -328,6 +338,80 @@ class Limits(support.ServerTest):
             self.assertTrue(w.wait_closed(WAIT))
         with self.server.wire() as w:
             self.assertTrue(w.wait_closed(WAIT), "a connection that never speaks")
+
+
+class Rate(support.ServerTest):
+    ARGS = ("--request-timeout", "1h")
+
+    def test_minimum(self):
+        """After some seconds a body that comes by the byte is given up, one that comes steadily is not."""
+        with self.server.wire(timeout=60) as drip, self.server.wire(timeout=60) as steady:
+            drip.send(post(b"Content-Length: 100000"))
+            steady.send(post(b"Content-Length: %d" % (len(ARRAY) + (64 << 10)), body=ARRAY))
+            sent, end = 0, time.monotonic() + WAIT
+            while drip.try_send(b" ") and not drip.wait_closed(0.2):
+                self.assertLess(time.monotonic(), end, "a drip keeps a connection alive")
+                if sent < 60 << 10:
+                    steady.send(b" " * 1024)
+                    sent += 1024
+            self.assertEqual([reply.status for reply in drip.until_closed()], [408])
+            steady.send(b" " * ((64 << 10) - sent))
+            self.assertEqual(steady.final().status, 200)
+
+
+class Starved(unittest.TestCase):
+    def test_no_descriptors(self):
+        """More connections than descriptors: the server waits without spinning, then goes on."""
+        with support.Folder() as folder:
+            script = folder.path / "rectifier"
+            script.write_text(f'#!/bin/sh\nulimit -n 64\nexec {support.BINARY} "$@"\n')
+            script.chmod(0o755)
+            server = support.Server(binary=script).start()
+            held = [server.wire() for _ in range(100)]
+            before = self.cpu_seconds(server)
+            time.sleep(1)
+            self.assertLess(self.cpu_seconds(server) - before, 0.5 * support.SLOWNESS)
+            for w in held:
+                w.close()
+            support.assert_serves(self, server)
+            server.check_conservation()
+            self.assertIn("accept: Too many open files", server.output())
+            server.stop()
+
+    def cpu_seconds(self, server):
+        with open(f"/proc/{server.process.pid}/stat") as f:
+            user, system = f.read().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+class Crowd(support.ServerTest):
+    ARGS = ("--max-connections", "3000", "--idle-timeout", "1h")
+    IDLE, SLOW, MOST = 1000, 400, 64 << 10
+
+    def test_memory(self):
+        """Connections that do nothing, and ones within their headers, cost little; others are served."""
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 2 * (self.IDLE + self.SLOW):
+            self.skipTest(f"only {hard} descriptors")
+        if support.SANITIZER:
+            self.skipTest("a sanitizer's memory is not the server's")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        support.assert_serves(self, self.server)
+        before = self.server.metrics().value("process_resident_memory_bytes")
+        held = []
+        try:
+            for i in range(self.IDLE + self.SLOW):
+                held.append(self.server.wire())
+                if i >= self.IDLE:
+                    held[-1].send(b"POST /infer HTTP/1.1\r\nHost: a\r\nX-Slow: a")
+            support.assert_serves(self, self.server)
+            metrics = self.server.metrics()
+            self.assertGreater(metrics.value("rectifier_http_connections"), len(held) - 1)
+            each = (metrics.value("process_resident_memory_bytes") - before) / len(held)
+            self.assertLess(each, self.MOST)
+        finally:
+            for w in held:
+                w.close()
 
 
 class Full(support.ServerTest):

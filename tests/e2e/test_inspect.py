@@ -41,6 +41,19 @@ class Inspect(unittest.TestCase):
         self.assertEqual((layer["inputs"], layer["outputs"], layer["output_shape"]),
                          (["features.2"], ["features.5"], [1, 32, 8, 8]))
 
+    def test_rows_in_a_run(self):
+        """As many as fit a quarter of the memory, divided by the threads, at least one."""
+        def rows(memory, limit=32):
+            return self.facts("--threads", "2", "--memory", memory, "--max-batch", str(limit))["max_batch"]
+        self.assertEqual(rows("4GiB"), 32)
+        self.assertEqual(rows("4GiB", 7), 7)
+        self.assertEqual(rows("1"), 1)
+        some = rows("9600KiB")
+        self.assertIn(some, range(2, 32))
+        for n, fits in ((some, True), (some + 1, False)):
+            need = self.facts("--batch", str(n))["session_bytes"] + n * 4 * 64
+            self.assertEqual(need <= (9600 << 10) // 4 // 2, fits)
+
     def test_sizes(self):
         one = self.facts()
         for args in (("--batch", 4), ("--shape", "image=4,1,8,8")):

@@ -1,5 +1,6 @@
 """/metrics: the text format, the names that dashboards rely on, and what the numbers say."""
 
+import json
 import shutil
 import subprocess
 import unittest
@@ -18,6 +19,7 @@ FAMILIES = {
     "rectifier_http_request_duration_seconds": ("histogram", ("route",)),
     "rectifier_http_connections": ("gauge", ()),
     "rectifier_http_connections_rejected_total": ("counter", ()),
+    "rectifier_log_lines_dropped_total": ("counter", ()),
     "rectifier_inference_started_total": ("counter", MODEL),
     "rectifier_inference_requests_total": ("counter", MODEL + ("result",)),
     "rectifier_inference_shed_total": ("counter", MODEL + ("reason",)),
@@ -29,6 +31,7 @@ FAMILIES = {
     "rectifier_inference_executions_total": ("counter", MODEL),
     "rectifier_inference_pending_requests": ("gauge", MODEL),
     "rectifier_inference_queue_limit": ("gauge", MODEL),
+    "rectifier_node_compute_seconds_total": ("counter", MODEL + ("node",)),
     "rectifier_threads": ("gauge", ()),
     "rectifier_model_ready": ("gauge", MODEL),
     "rectifier_model_load_timestamp_seconds": ("gauge", MODEL),
@@ -124,6 +127,19 @@ class MetricsTest(support.ServerTest):
         self.assertEqual(rise("rectifier_http_requests_total", code="404"), 2)
         routes = {k["route"] for k, _ in after.samples("rectifier_http_requests_total")}
         self.assertFalse(routes & {"/nothing", "/other"}, "paths that clients invent become labels")
+
+    def test_nodes(self):
+        """Each node that inspect lists has a time once the network has run often enough, and none before."""
+        image = support.Digits.get().images.rows(0, 1).tobytes()
+        inspected = json.loads(support.run("inspect", support.DIGITS, "--json").stdout)
+        with support.Server() as server, server.client() as client:
+            before = server.metrics().samples("rectifier_node_compute_seconds_total")
+            for _ in range(130):
+                client.post("/infer", image, support.RAW)
+            after = server.metrics().samples("rectifier_node_compute_seconds_total")
+        self.assertEqual({value for _, value in before}, {0})
+        self.assertEqual({labels["node"] for labels, _ in after}, {layer["name"] for layer in inspected["layers"]})
+        self.assertGreater(min(value for _, value in after), 0)
 
     def test_buckets(self):
         m = self.server.metrics()

@@ -194,7 +194,8 @@ class Triton(ClientTest):
             self.assertEqual(self.ask("GET", f"{path}/ready").json(), {"name": "copy", "ready": True})
             self.assertEqual(self.ask("GET", path).json()["versions"], ["1"])
         self.assertEqual(self.ask("GET", "/v2").json()["extensions"],
-                         ["binary_tensor_data", "classification", "model_configuration", "statistics"])
+                         ["binary_tensor_data", "classification", "model_configuration", "model_repository",
+                          "statistics"])
 
 
 class Described(ClientTest):

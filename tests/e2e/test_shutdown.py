@@ -300,6 +300,52 @@ class Shutdown(unittest.TestCase):
         with self.assertRaises(OSError):
             socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
 
+    def held_request(self, *args):
+        """A server that waits for the body of a request whose headers it has read."""
+        server = support.Server("--request-timeout", "1h", *args).start()
+        w = server.wire(timeout=60)
+        w.send(wire.head("POST", "/infer", [*support.RAW.items(), ("Expect", "100-continue"),
+                                            ("Content-Length", "256")]))
+        self.assertEqual(w.reply().status, 100)
+        server.terminate()
+        return server, w
+
+    def wait_closed_port(self, server):
+        """Until the first signal has been seen to work."""
+        end = time.monotonic() + 30 * support.SLOWNESS
+        while time.monotonic() < end:
+            try:
+                server.wire().close()
+            except OSError:
+                return
+        self.fail("the port stays open")
+
+    def test_second_signal(self):
+        """It ends the server at once, though a request is unanswered."""
+        server, w = self.held_request("--exit-timeout", "1h")
+        self.wait_closed_port(server)
+        server.terminate()
+        self.assertEqual(server.wait(8), 1)
+        self.assertIn("second signal", server.output())
+        w.close()
+
+    def test_exit_timeout(self):
+        server, w = self.held_request("--exit-timeout", "200ms")
+        self.assertEqual(server.wait(30), 1)
+        self.assertIn("exit timeout", server.output())
+        w.close()
+
+    def test_answers_close(self):
+        """While draining, what is answered says that the connection ends."""
+        server, w = self.held_request()
+        self.wait_closed_port(server)
+        w.send(bytes(256))
+        reply = w.final()
+        self.assertEqual((reply.status, reply.header("Connection")), (200, "close"))
+        self.assertIsNone(w.final())
+        w.close()
+        server.finish()
+
     def test_port_is_free_afterwards(self):
         first = support.Server().start()
         port = first.port

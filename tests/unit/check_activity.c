@@ -272,6 +272,34 @@ START_TEST(a_doctored_bias_is_found)
 }
 END_TEST
 
+/* An input without a batch is no number of inputs, but what it computes is counted. */
+START_TEST(a_scalar_input_is_counted)
+{
+    const struct rf_shape scalar = {.rank = 0};
+    const float factors[] = {1, -1, 2, 3}, x = 2;
+    struct rf_graph *const g = test_graph();
+    const rf_value_id in[] = {test_input(g, scalar), test_constant(g, SHAPE(1, 4), factors)};
+    rf_value_id y = test_op(g, "Mul", "mul", in, 2, NULL);
+    struct rf_activity *a;
+    struct rf_session *s;
+    float *out;
+
+    y = test_op(g, "Relu", "relu", &y, 1, NULL);
+    ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+    struct rf_model *const model = test_model(g, NULL);
+    ck_assert_int_eq(rf_session_new(&s, model, NULL, NULL), RF_OK);
+    test_run(s, &scalar, &x, true, &out, NULL, 1);
+    ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
+    ck_assert_uint_eq(a->inputs, 0);
+    ck_assert_uint_eq(a->layers[0].total.values, 4);
+    ck_assert_uint_eq(a->layers[0].total.fired, 3);
+    rf_activity_free(a);
+    rf_session_free(s);
+    rf_model_unref(model);
+    free(out);
+}
+END_TEST
+
 /* ---- many sessions and a reader ----------------------------------------------------------------
  */
 
@@ -359,6 +387,7 @@ int main(void)
     tcase_add_test(tc, layer_names_are_unique);
     tcase_add_test(tc, off_counts_nothing);
     tcase_add_test(tc, a_doctored_bias_is_found);
+    tcase_add_test(tc, a_scalar_input_is_counted);
     tcase_add_test(tc, nothing_is_lost_between_threads);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

@@ -327,6 +327,58 @@ START_TEST(stages_of_a_resnet)
 }
 END_TEST
 
+/* One convolution whose weights come with the request, as many filters as images. */
+static struct rf_model *with_given_weights(const struct rf_shape *weights)
+{
+    struct builder b = begin(1, 3, 96, 96);
+    rf_value_id in[] = {b.x, RF_NO_VALUE};
+
+    ck_assert_int_eq(rf_graph_input(b.g, "w", RF_F32, weights, &in[1], NULL), RF_OK);
+    b.x = test_op(b.g, "Conv", "given", in, 2, NULL);
+    b.channels = weights->dim[0];
+    op(&b, "LeakyRelu");
+    conv(&b, 8, 3, 1, 1);
+    op(&b, "GlobalAveragePool");
+    ck_assert_int_eq(rf_graph_output(b.g, b.x, NULL), RF_OK);
+    return test_model(b.g, NULL);
+}
+
+static void run_given(struct rf_session *session, const struct rf_shape *weights, int64_t batch,
+                      const float *x, const float *w, float *y)
+{
+    const struct rf_shape shapes[] = {SHAPE(batch, 3, 96, 96), *weights};
+    const void *const in[] = {x, w};
+    struct rf_tensor out;
+
+    ck_assert_int_eq(rf_session_prepare(session, shapes, NULL, 2, NULL), RF_OK);
+    ck_assert_int_eq(rf_session_run(session, in, 2, &out, 1, true, NULL), RF_OK);
+    memcpy(y, out.data, (size_t)rf_numel(&out.shape) * sizeof(*y));
+}
+
+/* Weights of the batch's size are no batch. */
+START_TEST(weights_of_a_request_serve_all_images)
+{
+    enum { N = 4, OUT = 8, IMAGE = 3 * 96 * 96 };
+    const struct rf_shape weights = SHAPE(N, 3, 3, 3);
+    float *const x = malloc(N * IMAGE * sizeof(*x)), w[N * 27], y[N * OUT], alone[OUT];
+    uint64_t seed = 3;
+
+    test_random_fill(&seed, x, N * IMAGE);
+    test_random_fill(&seed, w, N * 27);
+    struct rf_model *const model = with_given_weights(&weights);
+    struct rf_session *const session = session_of(model, NULL);
+
+    run_given(session, &weights, N, x, w, y);
+    for (size_t i = 0; i < N; i++) {
+        run_given(session, &weights, 1, x + i * IMAGE, w, alone);
+        ck_assert_double_le(test_error(y + i * OUT, alone, OUT), 1e-5);
+    }
+    rf_session_free(session);
+    rf_model_unref(model);
+    free(x);
+}
+END_TEST
+
 static void ignore(void *arg, const struct rf_step_info *info)
 {
     (void)arg;
@@ -363,6 +415,7 @@ int main(void)
     tcase_set_timeout(t, 600);
     tcase_add_loop_test(t, random_networks, 0, 3 * RF_N_ISA);
     tcase_add_loop_test(t, stages_of_a_resnet, 0, 3 * RF_N_ISA);
+    tcase_add_test(t, weights_of_a_request_serve_all_images);
     tcase_add_test(t, a_batch_shares_memory);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

@@ -365,6 +365,24 @@ START_TEST(bad_operands)
 }
 END_TEST
 
+/* Groups of no channels at all. */
+START_TEST(weights_without_elements)
+{
+    const float values[512] = {0};
+
+    for (int k = 0; k < 2; k++) {
+        struct operands o = operands_of(22);
+
+        add_operand(&o, RF_F32, SHAPE(1, 4, 5, 5), values, false);
+        add_operand(&o, RF_F32, SHAPE(0, 0, 3, 3), values, k);
+        struct rf_node *const node = add_node(&o, "Conv", 1);
+
+        test_int(o.g, node, "group", 2);
+        refuse_operands(&o, "[0,0,3,3], which 2 groups do not divide");
+    }
+}
+END_TEST
+
 START_TEST(auto_pad_is_one_of_four_and_alone)
 {
     static const int64_t pads[] = {1, 1, 1, 1};
@@ -412,6 +430,7 @@ int main(void)
     tcase_add_loop_test(tc, transposed_convolutions, 0, 4);
     tcase_add_loop_test(tc, bad_attributes, 0, (int)(sizeof(bad) / sizeof(*bad)));
     tcase_add_test(tc, bad_operands);
+    tcase_add_test(tc, weights_without_elements);
     tcase_add_test(tc, auto_pad_is_one_of_four_and_alone);
     tcase_add_test(tc, other_dtypes_are_named);
     srunner_run_all(runner, CK_NORMAL);

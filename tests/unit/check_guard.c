@@ -223,6 +223,23 @@ START_TEST(headers_are_found_in_any_case)
 }
 END_TEST
 
+START_TEST(hosts_are_addresses_localhost_or_listed)
+{
+    static const char *const list = "a.example, .example.org,";
+    static const char *const allowed[] = {
+        "a.example",   "A.Example:80", "example.org",  "x.example.org", "localhost",
+        "localhost:1", "y.localhost",  "127.0.0.1:80", "[::1]:8080",    "0.0.0.0"};
+    static const char *const others[] = {"",           ":80",         "b.example",    "xa.example",
+                                         "aexample",   "a.example.",  "xexample.org", "localhost.x",
+                                         "xlocalhost", "127.0.0.1.x", "org",          ".org"};
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        ck_assert_msg(srv_host_is_allowed(allowed[i], list), "%s is refused", allowed[i]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        ck_assert_msg(!srv_host_is_allowed(others[i], list), "%s is allowed", others[i]);
+    ck_assert(!srv_host_is_allowed("a.example", " ,"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("guard");
@@ -234,6 +251,7 @@ int main(void)
     tcase_add_test(t, long_paths_are_refused);
     tcase_add_test(t, too_many_headers_are_refused);
     tcase_add_test(t, headers_are_found_in_any_case);
+    tcase_add_test(t, hosts_are_addresses_localhost_or_listed);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -47,6 +47,8 @@ static const struct {
     {"[1,2,03,4,5,6]", RF_FORMAT, "malformed number"},
     /* instances */
     {"{\"instances\":1}", RF_FORMAT, "instances is a number, expected an array of numbers"},
+    {"{\"instances\":\"{\"}", RF_FORMAT, "instances is a string, expected an array of numbers"},
+    {"{\"instances\":{\"x\":[1]}}", RF_FORMAT, "instances is an object, expected an array"},
     {"{\"instances\":[1,2,3,4,5,6]}", RF_SHAPE,
      "instances of shape [6]: input 'x' takes [-1,2,3] or [-1,6]"},
     {"{\"instances\":[[1,2,3],[4,5,6]]}", RF_SHAPE, "instances of shape [2,3]"},

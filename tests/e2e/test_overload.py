@@ -1,0 +1,71 @@
+"""More than a model can do: what waits, what is refused, who has left, and that the rest is answered meanwhile."""
+
+import time
+import unittest
+
+import support
+import wire
+
+# About a twentieth of a second for each row of 256 KiB.
+SIDE, CHANNELS, CONVS = 128, 32, 12
+NETWORK = {
+    "format": 1, "name": "slow", "input": {"name": "x", "shape": [1, SIDE, SIDE]},
+    "init": {"scheme": "kaiming_normal", "seed": 1},
+    "layers": [layer for i in range(CONVS) for layer in (
+        {"type": "conv2d", "name": f"c{i}", "out_channels": CHANNELS, "kernel_size": 3, "padding": 1},
+        {"type": "relu"})] + [{"type": "adaptiveavgpool2d", "output_size": 1}, {"type": "flatten"}],
+}
+
+
+def rows(n):
+    return wire.request_bytes("POST", "/infer", bytes(4 * SIDE * SIDE * n), support.RAW.items())
+
+
+class Overload(unittest.TestCase):
+    def setUp(self):
+        self.folder = support.Folder()
+        self.addCleanup(self.folder.__exit__)
+        self.server = support.Server("--threads", "1", "--queue-size", "2", "--request-timeout", "10m",
+                                     model=self.folder.model("slow", NETWORK))
+
+    def until(self, reached):
+        """Metrics for which `reached` is true; they come while the only worker is busy."""
+        end = time.monotonic() + 60 * support.SLOWNESS
+        while True:
+            metrics = self.server.metrics()
+            if reached(metrics):
+                return metrics
+            self.assertLess(time.monotonic(), end)
+
+    def send(self, n):
+        w = self.server.wire(timeout=120)
+        self.addCleanup(w.close)
+        w.send(rows(n))
+        return w
+
+    def test_full_queue(self):
+        with self.server as server:
+            running = self.send(48)
+            self.until(lambda m: m.total("rectifier_inference_started_total") == 1
+                       and m.total("rectifier_inference_pending_requests") == 0)
+            waiting, leaving = self.send(1), self.send(1)
+            m = self.until(lambda m: m.total("rectifier_inference_pending_requests") == 2)
+            self.assertEqual(m.total("rectifier_inference_requests_total"), 0, "the run was too short")
+            refused = self.send(1).final()
+            self.assertEqual((refused.status, refused.header("Retry-After")), (503, "1"))
+            self.assertIn("queue is full", refused.json()["error"])
+            with server.client() as client:
+                self.assertEqual(client.get("/v2/health/live").status, 200)
+                self.assertEqual(client.get("/v2/health/ready").status, 200)
+            leaving.close()
+            self.assertEqual(running.final().status, 200)
+            self.assertEqual(waiting.final().status, 200)
+            m = server.check_conservation()
+        results = {k["result"]: v for k, v in m.samples("rectifier_inference_requests_total") if v}
+        self.assertEqual(results, {"ok": 2, "shed": 1, "cancelled": 1})
+        self.assertEqual(m.value("rectifier_inference_shed_total", reason="queue"), 1)
+        self.assertEqual(m.total("rectifier_inference_rows_total"), 49, "who had left was computed")
+
+
+if __name__ == "__main__":
+    unittest.main()
