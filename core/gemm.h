@@ -17,8 +17,6 @@ struct rf_gemm {
     const struct rf_gemm_backend *backend;
     float *weights;
     size_t n_in, n_out;
-    /* The product that comes next: its weights are fetched by the end of this one. Or NULL. */
-    const struct rf_gemm *next;
     /* Once more as whole rows, [n_in][row_pitch], for single rows with zeros (skip.h); or NULL. */
     float *rows;
     size_t row_pitch;

@@ -90,13 +90,12 @@ void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows,
  */
 
 static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
-                     size_t y_pitch, size_t c0, size_t c1)
+                     size_t y_pitch, size_t c0, size_t c1, const float *behind)
 {
     enum { BLOCK = 8 * RF_MAX_PANEL_ROWS };
     const float *row[BLOCK] = {NULL};
     float *out[BLOCK] = {NULL};
     static const ptrdiff_t tap;
-    const float *const behind = (g->next ? g->next : g)->weights + c0 * g->n_in;
 
     for (size_t at = 0; at < rows; at += BLOCK) {
         const size_t n = rows - at < BLOCK ? rows - at : BLOCK;
@@ -111,8 +110,8 @@ static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, si
     }
 }
 
-static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
-                size_t y_pitch, size_t c0, size_t c1)
+void rf_panel_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
+                  size_t y_pitch, size_t c0, size_t c1, const float *behind)
 {
     const struct rf_panel_row one = {
         .x = a, .depth = g->n_in, .weights = g->weights + c0 * g->n_in, .y = y, .columns = c1 - c0};
@@ -122,7 +121,13 @@ static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t 
     else if (rows == 1)
         rf_kernels_best()->panel_row(&one);
     else
-        run_rows(g, a, a_pitch, rows, y, y_pitch, c0, c1);
+        run_rows(g, a, a_pitch, rows, y, y_pitch, c0, c1, behind);
+}
+
+static void run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
+                size_t y_pitch, size_t c0, size_t c1)
+{
+    rf_panel_run(g, a, a_pitch, rows, y, y_pitch, c0, c1, g->weights + c0 * g->n_in);
 }
 
 const struct rf_gemm_backend rf_gemm_panel = {.name = "panel", .run = run};

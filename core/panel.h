@@ -38,4 +38,8 @@ struct rf_panel_rows {
 void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows, size_t c0,
                       size_t c1, const float *behind);
 
+/* Dense rows, as rf_gemm_run has them. */
+void rf_panel_run(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
+                  size_t y_pitch, size_t c0, size_t c1, const float *behind);
+
 #endif

@@ -270,13 +270,13 @@ void rf_pool_call(struct rf_pool *pool, void (*fn)(void *arg), void *arg)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void rf_pool_enter(struct rf_pool *pool)
+void rf_pool_enter(struct rf_pool *pool, int n_parts)
 {
     atomic_fetch_add(&pool->runs, 1);
     if (!pool->spins)
         return;
     pthread_mutex_lock(&pool->lock);
-    announce(pool, pool->n_threads - 1);
+    announce(pool, n_parts - 1);
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -35,9 +35,9 @@ void rf_pool_submit(struct rf_pool *pool, struct rf_task *task);
  * leads from outside is one more thread than there should be. `pool` NULL: here. */
 void rf_pool_call(struct rf_pool *pool, void (*fn)(void *arg), void *arg);
 
-/* Between the two a caller makes offers that follow each other closely: threads wake up now, before
- * the first of them, and look out longer. */
-void rf_pool_enter(struct rf_pool *pool);
+/* Between the two a caller makes offers of up to n_parts that follow each other closely: threads
+ * wake up now, before the first of them, and look out longer. */
+void rf_pool_enter(struct rf_pool *pool, int n_parts);
 void rf_pool_leave(struct rf_pool *pool);
 
 /* Calls fn(arg, part) for every part in [0, n_parts), here and in idle threads; returns when all

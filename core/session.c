@@ -387,13 +387,13 @@ enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_
         return rf_fail(err, RF_INVALID,
                        "session: %zu inputs and %zu outputs, expected %zu and at most %zu", n_in,
                        n_out, g->n_inputs, g->n_outputs);
-    const bool shares_out = s->plan->max_parts > 1 || s->image_parts > 1;
-    struct rf_pool *const pool = shares_out ? s->pool : NULL;
+    const int parts = s->plan->max_parts > s->image_parts ? s->plan->max_parts : s->image_parts;
+    struct rf_pool *const pool = parts > 1 ? s->pool : NULL;
 
     bind_inputs(s, in);
     rf_counters_begin(&s->counters);
     if (pool)
-        rf_pool_enter(pool);
+        rf_pool_enter(pool, parts);
     run_steps(s, count);
     if (pool)
         rf_pool_leave(pool);

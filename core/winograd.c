@@ -35,7 +35,6 @@ enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, con
     for (size_t t = 0; t < n * n && !p->status; t++) {
         if (rf_gemm_init(p, &w->gemm[t], &rf_gemm_panel, w->in_channels, w->out_channels))
             return p->status;
-        w->gemm[t].next = t + 1 < n * n ? &w->gemm[t + 1] : NULL;
         for (size_t o = 0; o < w->out_channels; o++)
             for (size_t i = 0; i < w->in_channels; i++)
                 *rf_gemm_at(&w->gemm[t], i, o) =
@@ -141,8 +140,11 @@ void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid 
 
     j.products = scratch + matrices * j.v_step;
     transform_inputs(&j, in, top, left);
-    for (size_t t = 0; t < matrices; t++)
-        rf_gemm_run(&w->gemm[t], j.v + t * j.v_step, in->c, tiles, j.products + t * j.product_step,
-                    channels, share->c0, share->c1);
+    for (size_t t = 0; t < matrices; t++) {
+        const struct rf_gemm *const next = &w->gemm[t + 1 < matrices ? t + 1 : 0];
+
+        rf_panel_run(&w->gemm[t], j.v + t * j.v_step, in->c, tiles, j.products + t * j.product_step,
+                     channels, share->c0, share->c1, next->weights + share->c0 * next->n_in);
+    }
     transform_outputs(&j, out);
 }
