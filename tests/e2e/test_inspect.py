@@ -33,7 +33,8 @@ class Inspect(unittest.TestCase):
         self.assertEqual(facts["macs"], 9216 + 294912 + 147456 + 8192 + 640)
         self.assertEqual(facts["macs"], sum(layer["macs"] for layer in facts["layers"]))
         self.assertGreater(facts["model_bytes"], 4 * facts["parameters"])
-        self.assertLess(facts["model_bytes"], 8 * facts["parameters"])
+        # no weights twice: Winograd makes 16 of 9, panels are padded, and nodes have a state
+        self.assertLess(facts["model_bytes"], 8 * facts["parameters"] + 4096)
         self.assertGreater(facts["session_bytes"], 4 * 32 * 64)
         self.assertEqual(facts["outputs"], [
             {"name": "probabilities", "datatype": "FP32", "declared_shape": [-1, 10]}])
