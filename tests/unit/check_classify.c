@@ -170,9 +170,11 @@ static void reply_is(const char *parameters, const char *json, const char *tail,
     assert_ok(decode_json(&r, &m, body, &err));
     rf_buf_init(&b, 1000);
     assert_ok(rf_infer_encode(&b, RF_BODY_JSON, &m, &r, &out, &json_len, &err));
-    const char *const outputs = strstr(b.data, "\"outputs\":");
+    const char *const outputs = memmem(b.data, b.len, "\"outputs\":", strlen("\"outputs\":"));
     ck_assert_ptr_nonnull(outputs);
-    ck_assert_msg(strncmp(outputs, json, strlen(json)) == 0, "%.*s", (int)b.len, b.data);
+    const size_t left = b.len - (size_t)(outputs - b.data);
+    ck_assert_msg(left >= strlen(json) && memcmp(outputs, json, strlen(json)) == 0, "%.*s",
+                  (int)b.len, b.data);
     ck_assert_uint_eq(json_len, tail_len ? b.len - tail_len : 0);
     if (tail_len)
         ck_assert_mem_eq(b.data + json_len, tail, tail_len);
