@@ -1,7 +1,7 @@
 # Rectifier: `make run` serves the bundled network, `make test` proves it, `make help` lists the rest.
 #
 # Variables: CC, CFLAGS, BUILD, PREFIX, DESTDIR, V=1 (show commands), WERROR=1, SANITIZE=address,undefined
-# (own build folder).
+# (own build folder), ONLY=pool,batching (tests whose names hold one of these).
 
 CC       ?= cc
 CFLAGS   ?= -O2 -g
@@ -84,6 +84,9 @@ CORE_OBJ   := $(CORE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.c=$(B)/%
 PROTO_OBJ  := $(PROTO_SRC:%.c=$(B)/%.o) $(B)/proto/onnx.pb-c.o
 SERVER_OBJ := $(patsubst %.S,$(B)/%.o,$(SERVER_SRC:%.c=$(B)/%.o))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/check_*.c)))
+ifneq ($(ONLY),)
+UNIT_BIN   := $(sort $(foreach text,$(subst $(comma), ,$(ONLY)),$(foreach bin,$(UNIT_BIN),$(if $(findstring $(text),$(notdir $(bin))),$(bin)))))
+endif
 SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/support/make_%.c,$(wildcard tests/support/*.c)))
 SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/make_*.c))
 FUZZ       := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -164,9 +167,9 @@ run: deps ## build and serve the bundled digits network on http://127.0.0.1:8080
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)$(B)/rectifier serve
 
-test: deps test-deps ## build and run every test
+test: deps test-deps ## build and run every test; ONLY=pool,batching: those alone
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
-	$(Q)python3 tests/run.py $(B)
+	$(Q)python3 tests/run.py $(B) $(if $(ONLY),--filter $(ONLY))
 
 campaign: deps test-deps ## the long counts: 30 shutdowns and 1,000 reloads under load, 36,000 concurrent answers, 10^7 numbers, overload, crowds
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
