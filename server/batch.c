@@ -18,6 +18,7 @@ struct run {
     struct rf_shape *shapes;
     struct rf_tensor *out;
     uint64_t rows;
+    bool prepared; /* for the latest run: if it fails nevertheless, that is a fault of ours */
     struct srv_run_times ns; /* of the latest run */
 };
 
@@ -49,6 +50,7 @@ static void run_end(struct run *x)
 static enum rf_status run_once(struct run *x, uint64_t rows, uint64_t start, struct rf_error *err)
 {
     enum rf_status rc = rf_session_prepare(x->session, x->shapes, x->in, x->n_in, err);
+    x->prepared = !rc;
     if (rc)
         return rc;
     const uint64_t begin = srv_now();
@@ -56,6 +58,14 @@ static enum rf_status run_once(struct run *x, uint64_t rows, uint64_t start, str
     x->rows = rows;
     x->ns = (struct srv_run_times){.input = begin - start, .compute = srv_now() - begin};
     return rc;
+}
+
+static enum srv_result fail(const struct run *x, struct srv_request *r, const struct rf_error *err)
+{
+    if (!x->prepared)
+        return srv_job_fail(r, err);
+    srv_reply_error(r, 500, "%s", err->text);
+    return SRV_RESULT_FAILED;
 }
 
 /* Bytes of a row; `rows` has dimension 0. */
@@ -90,7 +100,7 @@ static enum srv_result run_alone(struct run *x, struct srv_request *r)
     struct rf_error err = RF_ERROR_INIT;
     point_at_inputs(x, &r->job.inputs);
     if (run_once(x, (uint64_t)r->job.inputs.rows, srv_now(), &err))
-        return srv_job_fail(r, &err);
+        return fail(x, r, &err);
     return encode_alone(x, r, x->out);
 }
 
@@ -149,7 +159,7 @@ static enum srv_result run_all_slices(struct run *x, struct srv_request *r, stru
         if (done > 0)
             srv_metrics_run(&x->model->metrics, x->rows, x->ns);
         if (run_slice(x, inputs, done, &err))
-            return srv_job_fail(r, &err);
+            return fail(x, r, &err);
         if (!keep_outputs(x, r, whole, done, held)) {
             srv_reply_error(r, 503, "no memory for the request's outputs now");
             return SRV_RESULT_SHED;

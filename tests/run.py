@@ -182,7 +182,7 @@ def main():
     parser.add_argument("--e2e", action="store_true", help="the end-to-end tests only")
     parser.add_argument("--filter", default="", metavar="TEXT[,TEXT]",
                         help="only suites whose name contains one of the texts")
-    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 2)
     parser.add_argument("--one", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--report", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
