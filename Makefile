@@ -73,7 +73,7 @@ ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-v
 # Kernels are plain loops over vectors: no zeroed locals and no cleared registers in them.
 KERN_FLAGS := $(if $(IS_CLANG),,-ftrivial-auto-var-init=uninitialized -fzero-call-used-regs=skip) -fno-stack-clash-protection
 # What AddressSanitizer sees anyway would take half of the time to compile them.
-KERN_FLAGS += $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize=null,object-size,pointer-overflow)
+KERN_FLAGS += $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize=null -fno-sanitize=object-size -fno-sanitize=pointer-overflow)
 
 # ---- sources ------------------------------------------------------------------------------------
 CORE_SRC   := $(sort $(wildcard core/*.c core/ops/*.c core/passes/*.c core/kernels/*.c))
