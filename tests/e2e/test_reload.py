@@ -164,7 +164,8 @@ class Memory(unittest.TestCase):
             loaded = resident()
             for _ in range(90):
                 cycle()
-            self.assertLess(resident(), 1.05 * loaded)
+            # 2 MiB: of a process as small as this one, allocators alone keep more than a twentieth
+            self.assertLess(resident(), max(1.05 * loaded, loaded + (2 << 20)))
             client.post("/v2/repository/models/m/unload", b"")
             support.wait_for(lambda: resident() < loaded - 0.9 * BYTES, "the memory's return")
 
