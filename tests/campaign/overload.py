@@ -18,13 +18,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 SIDE, CHANNELS, CONVS = 64, 64, 40
-NETWORK = {
-    "format": 1, "name": "slow", "input": {"name": "x", "shape": [1, SIDE, SIDE]},
-    "init": {"scheme": "kaiming_normal", "seed": 1},
-    "layers": [layer for i in range(CONVS) for layer in (
-        {"type": "conv2d", "name": f"c{i}", "out_channels": CHANNELS, "kernel_size": 3, "padding": 1},
-        {"type": "relu"})] + [{"type": "adaptiveavgpool2d", "output_size": 1}, {"type": "flatten"}],
-}
 
 
 class Client:
@@ -143,7 +136,7 @@ def main():
     request = wire.request_bytes("POST", "/infer", bytes(4 * SIDE * SIDE), support.RAW.items())
     with support.Folder() as folder:
         server = support.Server("--queue-size", "16", "--log-format", "json", "--threads", options.threads,
-                                model=folder.model("slow", NETWORK)).start()
+                                model=folder.model("slow", support.slow_network(SIDE, CHANNELS, CONVS))).start()
         asyncio.run(campaign(server, request, options.seconds))
         server.check_conservation()
         server.terminate()

@@ -277,6 +277,16 @@ def in_threads(n, work):
         raise errors[0]
 
 
+def slow_network(side, channels, convs):
+    """The model.json of a network that computes for a while: convolutions of images of side x side."""
+    layers = [layer for i in range(convs) for layer in (
+        {"type": "conv2d", "name": f"c{i}", "out_channels": channels, "kernel_size": 3, "padding": 1},
+        {"type": "relu"})]
+    return {"format": 1, "name": "slow", "input": {"name": "x", "shape": [1, side, side]},
+            "init": {"scheme": "kaiming_normal", "seed": 1},
+            "layers": layers + [{"type": "adaptiveavgpool2d", "output_size": 1}, {"type": "flatten"}]}
+
+
 class Folder:
     """A temporary folder, and model folders in it."""
 
@@ -300,6 +310,22 @@ class Folder:
             data = weights if isinstance(weights, bytes) else tensors.safetensors_bytes(weights)
             (folder / "model.safetensors").write_bytes(data)
         return folder
+
+
+class OnnxTest(ServerTest):
+    """One server of ONNX models that are written for it, and of MORE behind them."""
+
+    MODELS = {}  # name -> bytes of the file
+    MORE = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Folder()
+        cls.addClassCleanup(cls.folder.__exit__)
+        for name, model in cls.MODELS.items():
+            (cls.folder.path / f"{name}.onnx").write_bytes(model)
+        cls.ARGS = [*(cls.folder.path / f"{name}.onnx" for name in cls.MODELS), *cls.MORE]
+        super().setUpClass()
 
 
 def infer_offline(test, folder, model, data, *args, env=None):

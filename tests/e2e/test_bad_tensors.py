@@ -253,15 +253,8 @@ def bad_names():
 TEMPLATES = (bad_values, bad_counts, bad_shapes, bad_sizes, bad_types, bad_members, bad_numbers, bad_names)
 
 
-class BadTensors(support.ServerTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = support.Folder()
-        cls.addClassCleanup(cls.folder.__exit__)
-        for name, model in (("copy", COPY), ("kinds", KINDS)):
-            (cls.folder.path / f"{name}.onnx").write_bytes(model)
-        cls.ARGS = [cls.folder.path / "copy.onnx", cls.folder.path / "kinds.onnx", support.DIGITS]
-        super().setUpClass()
+class BadTensors(support.OnnxTest):
+    MORE, MODELS = (support.DIGITS,), {"copy": COPY, "kinds": KINDS}
 
     def refuse(self, client, body, message, model="copy"):
         """`body`: JSON, or JSON and the bytes behind it. One connection for all: refusals leave it open."""

@@ -24,17 +24,10 @@ def floats(*values):
     return struct.pack(f"<{len(values)}f", *values)
 
 
-class ClientTest(support.ServerTest):
+class ClientTest(support.OnnxTest):
     """Requests over sockets with the headers that the clients send, and none besides."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = support.Folder()
-        cls.addClassCleanup(cls.folder.__exit__)
-        for name, model in (("copy", COPY), ("kinds", KINDS)):
-            (cls.folder.path / f"{name}.onnx").write_bytes(model)
-        cls.ARGS = [cls.folder.path / "copy.onnx", cls.folder.path / "kinds.onnx", support.DIGITS]
-        super().setUpClass()
+    MORE, MODELS = (support.DIGITS,), {"copy": COPY, "kinds": KINDS}
 
     def ask(self, method, path, body=None, headers=()):
         """Lower-case header names and no Content-Type, as tritonclient's."""

@@ -8,13 +8,7 @@ import wire
 
 # About a twentieth of a second for each row of 256 KiB.
 SIDE, CHANNELS, CONVS = 128, 32, 12
-NETWORK = {
-    "format": 1, "name": "slow", "input": {"name": "x", "shape": [1, SIDE, SIDE]},
-    "init": {"scheme": "kaiming_normal", "seed": 1},
-    "layers": [layer for i in range(CONVS) for layer in (
-        {"type": "conv2d", "name": f"c{i}", "out_channels": CHANNELS, "kernel_size": 3, "padding": 1},
-        {"type": "relu"})] + [{"type": "adaptiveavgpool2d", "output_size": 1}, {"type": "flatten"}],
-}
+NETWORK = support.slow_network(SIDE, CHANNELS, CONVS)
 
 
 def rows(n):
