@@ -15,6 +15,17 @@ enum rf_status rf_fail_errno(struct rf_error *err, const char *path, const char 
                    what, strerror_r(e, text, sizeof text));
 }
 
+enum rf_status rf_path_stat(struct stat *st, const char *path, struct rf_error *err)
+{
+    if (!*path)
+        return rf_fail(err, RF_INVALID, "the path of the model is empty");
+    if (strlen(path) > RF_LONGEST_PATH)
+        return rf_fail(err, RF_INVALID, "a path of %zu bytes is too long", strlen(path));
+    if (stat(path, st) != 0)
+        return rf_fail_errno(err, path, "cannot be found");
+    return RF_OK;
+}
+
 bool rf_same_file(const struct stat *a, const struct stat *b)
 {
     return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&

@@ -15,6 +15,12 @@
 enum rf_status rf_file_read(char **text, size_t *len, const char *path, size_t limit,
                             struct rf_error *err) RF_CHECKED;
 
+#define RF_LONGEST_PATH 3000
+
+/* What lies at `path`, which must not be empty nor longer than that; RF_INVALID, RF_NOT_FOUND,
+ * RF_IO. */
+enum rf_status rf_path_stat(struct stat *st, const char *path, struct rf_error *err) RF_CHECKED;
+
 /* How a file that could be anything is opened: a FIFO must not block, a terminal not become ours.
  */
 #define RF_OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)

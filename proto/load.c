@@ -13,8 +13,6 @@
 #include "proto/onnx.h"
 #include "proto/sha256.h"
 
-enum { LONGEST_PATH = 3000 };
-
 static const size_t most_json = (size_t)16 << 20, most_weights = (size_t)8 << 30,
                     most_onnx = (size_t)2 << 30; /* protobuf's own limit */
 
@@ -120,7 +118,7 @@ static enum rf_status name_by_path(struct rf_network *net, const char *path, con
 
 static enum rf_status load_json(struct rf_network *out, const char *json_path, struct rf_error *err)
 {
-    char weights_path[LONGEST_PATH + 32], json_shown[80], weights_shown[80];
+    char weights_path[RF_LONGEST_PATH + 32], json_shown[80], weights_shown[80];
     char *json = NULL, *weights = NULL;
     const int stem = (int)(strlen(json_path) - strlen(".json"));
     snprintf(weights_path, sizeof weights_path, "%.*s.safetensors", stem, json_path);
@@ -175,7 +173,7 @@ static bool is_there(const char *path)
 
 static enum rf_status load_folder(struct rf_network *out, const char *path, struct rf_error *err)
 {
-    char json[LONGEST_PATH + 16], onnx[LONGEST_PATH + 16];
+    char json[RF_LONGEST_PATH + 16], onnx[RF_LONGEST_PATH + 16];
     snprintf(json, sizeof json, "%s/model.json", path);
     snprintf(onnx, sizeof onnx, "%s/model.onnx", path);
     const bool has_json = is_there(json), has_onnx = is_there(onnx);
@@ -192,12 +190,9 @@ enum rf_status rf_network_load(struct rf_network *out, const char *path, struct 
 {
     struct stat st;
     *out = (struct rf_network){.format = "model.json"};
-    if (!*path)
-        return rf_fail(err, RF_INVALID, "the path of the model is empty");
-    if (strlen(path) > LONGEST_PATH)
-        return rf_fail(err, RF_INVALID, "a path of %zu bytes is too long", strlen(path));
-    if (stat(path, &st) != 0)
-        return rf_fail_errno(err, path, "cannot be found");
+    const enum rf_status rc = rf_path_stat(&st, path, err);
+    if (rc)
+        return rc;
     if (S_ISDIR(st.st_mode))
         return load_folder(out, path, err);
     if (ends_in(path, ".onnx"))

@@ -12,7 +12,6 @@
 #include "proto/file.h"
 #include "server/units.h"
 
-#define LONGEST_PATH 3000
 #define DEEPEST 8 /* folders below a version's that are looked at */
 
 /* ---- names ---- */
@@ -169,7 +168,7 @@ static void stamp_siblings(uint64_t *stamp, const char *path)
     const char *const slash = strrchr(path, '/');
     const char *const file = slash ? slash + 1 : path;
     const char *const dot = strrchr(file, '.');
-    char folder[LONGEST_PATH + 1], prefix[LONGEST_PATH + 1];
+    char folder[RF_LONGEST_PATH + 1], prefix[RF_LONGEST_PATH + 1];
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
     snprintf(prefix, sizeof prefix, "%.*s", (int)(dot ? dot - file : (ptrdiff_t)strlen(file)),
              file);
@@ -316,12 +315,9 @@ enum rf_status srv_layout_scan(struct srv_layout *layout, const char *spec, stru
     const char *const path = spec ? srv_model_split(spec, name) : SRV_BUNDLED_NAME;
     if (srv_model_is_bundled(path) || !spec)
         return srv_layout_expect(layout, spec ? spec : SRV_BUNDLED_NAME, err);
-    if (!*path)
-        return rf_fail(err, RF_INVALID, "the path of the model is empty");
-    if (strlen(path) > LONGEST_PATH)
-        return rf_fail(err, RF_INVALID, "a path of %zu bytes is too long", strlen(path));
-    if (stat(path, &st) != 0)
-        return rf_fail_errno(err, path, "cannot be found");
+    const enum rf_status rc = rf_path_stat(&st, path, err);
+    if (rc)
+        return rc;
     if (kind_of(path) != REPOSITORY)
         return scan_model(layout, spec, strdup(path), name, err);
     if (*name)
