@@ -12,18 +12,14 @@ only; `make bench` installs and builds the rest. README.md says how it measures.
 import argparse
 import contextlib
 import datetime
-import fcntl
 import json
-import os
 import pathlib
-import platform
-import statistics
-import subprocess
 import sys
 import time
 
 import engines
 import networks
+import results
 
 # What is measured together; the first is divided by each of the others.
 COMPARISONS = {"engines": ("rectifier", "onnxruntime", "pytorch"), "avx2": ("rectifier-avx2", "openblas-avx2")}
@@ -41,12 +37,6 @@ def difference(got, want):
     return max(abs(a - b) if a == a else float("inf") for a, b in zip(got, want)) / scale
 
 
-def spread(values):
-    values = sorted(values)
-    p10, p90 = (values[round(q * (len(values) - 1))] for q in (0.1, 0.9))
-    return {"median": statistics.median(values), "p10": p10, "p90": p90}
-
-
 def measure(running, batch, seconds):
     """name -> times, one a round; the engines take turns."""
     rounds = {name: [] for name in running}
@@ -61,7 +51,8 @@ def ratios(rounds, calls):
     """name -> the first engine's times divided by its, round by round; `calls`: what is not to count."""
     first, *others = rounds
     net = {name: [ms - calls.get(name, 0) for ms in times] for name, times in rounds.items()}
-    return {name: spread([a / b for a, b in zip(net[first], net[name]) if b > 0] or [float("nan")]) for name in others}
+    return {name: results.spread([a / b for a, b in zip(net[first], net[name]) if b > 0] or [float("nan")])
+            for name in others}
 
 
 def row(running, batch, seconds, calls):
@@ -72,7 +63,8 @@ def row(running, batch, seconds, calls):
     if not all(error <= OF_SCALE for error in errors.values()):
         return {"errors": errors, "wrong": True}
     rounds = measure(running, batch, seconds)
-    return {"errors": errors, "rounds": len(rounds[ours]), "ms": {name: spread(ms) for name, ms in rounds.items()},
+    return {"errors": errors, "rounds": len(rounds[ours]),
+            "ms": {name: results.spread(ms) for name, ms in rounds.items()},
             "ratios": ratios(rounds, {}), "without_call": ratios(rounds, calls)}
 
 
@@ -90,17 +82,6 @@ def show(found):
     return print("  ".join(words), flush=True)
 
 
-@contextlib.contextmanager
-def turn(path):
-    """Waits for other measurements on this machine that hold the same lock."""
-    if not path:
-        yield
-        return
-    with open(path, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 class Bench:
     def __init__(self, args):
         self.args, self.kinds = args, engines.kinds(args.build.resolve())
@@ -111,7 +92,7 @@ class Bench:
         present = [kind for kind in COMPARISONS[comparison] if kind in self.kinds]
         for kind in present:
             engines.model_of(self.kinds[kind], name)
-        with turn(self.args.lock), contextlib.ExitStack() as stack:
+        with results.turn(self.args.lock), contextlib.ExitStack() as stack:
             running = {}
             for kind in present:
                 running[kind] = stack.enter_context(engines.Engine(self.kinds[kind], name, threads))
@@ -139,68 +120,31 @@ class Bench:
             self.network("avx2", name, 1, self.args.batch)
 
     def results(self):
-        return {"date": datetime.date.today().isoformat(), "command": self.args.command, "machine": machine(),
+        return {"date": datetime.date.today().isoformat(), "command": self.args.command, "machine": results.machine(),
                 "engines": self.about, "rows": self.rows, "starts": self.starts}
 
 
-def rounded(found):
-    """Four digits of every number."""
-    if isinstance(found, dict):
-        return {key: rounded(value) for key, value in found.items()}
-    return float(f"{found:.4g}") if isinstance(found, float) else found
-
-
-def as_json(results):
-    """A line a row."""
-    parts = [f'"{key}": ' + ("[\n" + ",\n".join(json.dumps(rounded(row)) for row in value) + "\n]"
-                            if isinstance(value, list) else json.dumps(value)) for key, value in results.items()]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def machine():
-    text = subprocess.run(["lscpu"], check=True, stdout=subprocess.PIPE, text=True,
-                          env={**os.environ, "LC_ALL": "C"}).stdout
-    cpu = {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
-    governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    return {"cpu": f"{cpu.get('Model name')} (family {cpu.get('CPU family')}, model {cpu.get('Model')})",
-            "cores": len(os.sched_getaffinity(0)),
-            "governor": governor.read_text().strip() if governor.exists() else "not visible",
-            "system": platform.freedesktop_os_release()["PRETTY_NAME"]}
-
-
 def head(bench):
-    print(f"machine: {json.dumps(machine())}")
+    print(f"machine: {json.dumps(results.machine())}")
     absent = [name for name in COMPARISONS["engines"] if name not in bench.kinds]
     print(f"absent: {', '.join(absent)}" if absent else "all engines are there")
     print("ms a run; ratio of the first engine's time to the other's: median of the rounds (p10..p90)", flush=True)
-
-
-def numbers(text):
-    return [int(word) for word in text.split(",")]
-
-
-def command(parser, args):
-    """What gives the same measurement."""
-    chosen = [(what, getattr(args, what)) for what in ("nets", "batch", "threads", "seconds")]
-    words = [f"{what.upper()}={','.join(map(str, value)) if isinstance(value, list) else value}"
-             for what, value in chosen if value != parser.get_default(what)]
-    return " ".join(["make bench", *words])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build", nargs="?", default=engines.ROOT / "build", type=pathlib.Path)
     everything = [name for name in networks.NETWORKS if name != CALL]
-    parser.add_argument("--nets", default=everything, type=lambda text: text.split(","), metavar="NET,...",
+    parser.add_argument("--nets", default=everything, type=results.words, metavar="NET,...",
                         help=f"of {' '.join(everything)}")
-    parser.add_argument("--batch", default=[1, 8], type=numbers)
-    parser.add_argument("--threads", default=[1, 2], type=numbers)
+    parser.add_argument("--batch", default=[1, 8], type=results.numbers)
+    parser.add_argument("--threads", default=[1, 2], type=results.numbers)
     parser.add_argument("--seconds", default=6.0, type=float, help="a row")
     parser.add_argument("--no-avx2", dest="avx2", action="store_false",
                         help="without panels beside OpenBLAS")
     parser.add_argument("--lock", metavar="FILE", help="take turns with whoever locks this file, network by network")
     args = parser.parse_args()
-    args.command = command(parser, args)
+    args.command = results.command("make bench", parser, args, ("nets", "batch", "threads", "seconds"))
     unknown = [name for name in args.nets if name not in everything]
     if unknown:
         parser.error(f"no network {', '.join(unknown)}; there are {', '.join(everything)}")
@@ -211,7 +155,7 @@ def main():
         bench.run()
     finally:
         path = engines.FOLDER / "results.json"
-        path.write_text(as_json(bench.results()), encoding="utf-8")
+        path.write_text(results.as_json(bench.results()), encoding="utf-8")
         print(f"kept in {path.relative_to(engines.ROOT)}")
     return 1 if any(found.get("wrong") for found in bench.rows) else 0
 
