@@ -147,6 +147,7 @@ $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libpr
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/tests/bench/echo: LIBS := -lmicrohttpd
+$(B)/tests/bench/load: LIBS := -lm
 $(B)/tests/e2e/%.so: tests/e2e/%.c
 	@echo "  LD    $@"; mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
@@ -186,7 +187,7 @@ bench-json: deps ## JSON of an image's size beside jansson
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
 	$(Q)$(B)/tests/bench/bench_json
 
-tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/e2e/fail_malloc.so
+tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/bench/load $(B)/tests/e2e/fail_malloc.so
 
 # What a target finds is written to build/fuzz/; mended, it goes into tests/fuzz/corpus/.
 SECONDS := 60
@@ -261,7 +262,7 @@ bench-kernels: deps ## how fast activations are, on every instruction set
 	$(Q)$(B)/tests/bench/kernels
 
 bench-latency: deps ## a small request beside libmicrohttpd alone
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/echo $(B)/tests/bench/latency
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/echo $(B)/tests/bench/load
 	$(Q)python3 tests/bench/latency.py $(B)
 
 bench-deps: | deps
