@@ -22,6 +22,7 @@ PEER_PACKAGES := haproxy nginx-light prometheus
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
+SERVE_PACKAGES := python3-torch python3-fastapi python3-uvicorn python3-uvloop python3-httptools
 BENCH_PACKAGES = python3 $(if $(shell command -v npm),,nodejs npm)
 
 # ---- compiler -----------------------------------------------------------------------------------
@@ -253,8 +254,14 @@ bench: deps bench-deps ## ours beside onnxruntime-node and, where installed, PyT
 	$(Q)$(DEBIAN_PYTHON) tests/bench/run.py $(B) $(if $(NETS),--nets $(NETS)) $(if $(BATCH),--batch $(BATCH)) \
 	  $(if $(THREADS),--threads $(THREADS)) $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS))
 
-bench-table: ## write what make bench found into the pages
-	$(Q)cp build/bench/results.json tests/bench/results.json
+# NETS=, FORMATS=, CONNECTIONS= and SECONDS= choose.
+bench-serve: deps bench-deps serve-deps ## the server beside Node.js with onnxruntime-node and FastAPI with PyTorch (five minutes)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(B)/tests/bench/echo $(B)/tests/bench/load
+	$(Q)$(DEBIAN_PYTHON) tests/bench/serve.py $(B) $(if $(NETS),--nets $(NETS)) $(if $(FORMATS),--formats $(FORMATS)) \
+	  $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS))
+
+bench-table: ## write what make bench and make bench-serve found into the pages
+	$(Q)cp $(wildcard build/bench/results.json build/bench/serve.json) tests/bench/
 	$(Q)python3 tests/bench/table.py --write
 
 bench-kernels: deps ## how fast activations are, on every instruction set
@@ -268,7 +275,9 @@ bench-latency: deps ## a small request beside libmicrohttpd alone
 bench-deps: | deps
 	$(Q)deploy/packages.sh $(BENCH_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
-.PHONY: bench bench-latency bench-kernels bench-table bench-deps
+serve-deps: | deps
+	$(Q)deploy/packages.sh $(SERVE_PACKAGES)
+.PHONY: bench bench-serve bench-latency bench-kernels bench-table bench-deps serve-deps
 
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) .

@@ -1,8 +1,8 @@
-"""The networks that are measured, written as ONNX files with seeded weights; the standard library is enough.
+"""The networks that are measured, written as ONNX files; the standard library is enough.
 
 Architectures are torchvision's, with BatchNorm folded where its exporter folds it: everywhere but in DenseNet,
-where it stands before the activation. Weights follow He initialisation, biases are normal, as trained ones are
-anything but zero.
+where it stands before the activation. Weights are seeded and follow He initialisation, biases are normal, as
+trained ones are anything but zero. The digits network alone is trained.
 """
 
 import array
@@ -12,8 +12,10 @@ import random
 import sys
 import zlib
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "e2e"))
 import onnx_writer as onnx
+import tensors
 
 POOL = 65521  # numbers to draw from; a prime, so that no row of weights is another one again
 BIAS = 0.3
@@ -233,10 +235,34 @@ def googlenet(net):
     net.linear(net.mean(x), 1000)
 
 
+def digits(net):
+    """The bundled network with its trained weights."""
+    trained = tensors.safetensors_read(ROOT / "deploy/models/digits/model.safetensors")
+    net.weights = {name.replace(".", "_"): (tensor.shape, tensor.tobytes()) for name, tensor in trained.items()
+                   if not name.endswith("num_batches_tracked")}
+
+    def conv_norm_relu(x, place):
+        weight = f"features_{place}_weight"
+        shape = (net.weights[weight][0][0], *net.shapes[x][1:])
+        x = net.node("Conv", [x, weight], shape, kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4, group=1)
+        rows = [f"features_{place + 1}_{what}" for what in ("weight", "bias", "running_mean", "running_var")]
+        return net.relu(net.node("BatchNormalization", [x, *rows], shape))
+
+    def linear(x, place):
+        weight = f"classifier_{place}_weight"
+        return net.node("Gemm", [x, weight, f"classifier_{place}_bias"], net.weights[weight][0][:1], transB=1)
+
+    x = net.maxpool(conv_norm_relu(conv_norm_relu("x", 0), 3), 2, 2)
+    x = net.flatten(net.maxpool(conv_norm_relu(x, 7), 2, 2))
+    x = linear(net.relu(linear(x, 0)), 3)
+    net.node("Softmax", [x], net.shapes[x], axis=1)
+
+
 IMAGE = (3, 224, 224)
 # Its name on the command line -> (its name in tables, shape of a sample, architecture)
 NETWORKS = {
     "identity": ("identity, 16 numbers", (16,), lambda net: net.relu("x")),
+    "digits": ("Digits, 8 x 8", (1, 8, 8), digits),
     "mlp": ("MLP 784-256-128-10", (784,), mlp(256, 128, 10)),
     "mlp_big": ("MLP 4096-4096-4096-1000", (4096,), mlp(4096, 4096, 1000)),
     "cnn": ("Conv 3-64-128-256 at 32 x 32", (3, 32, 32), cnn),

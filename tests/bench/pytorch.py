@@ -26,6 +26,7 @@ OPERATORS = {
     "GlobalAveragePool": lambda x, a: F.adaptive_avg_pool2d(x[0], 1),
     "Flatten": lambda x, a: torch.flatten(x[0], 1),
     "Add": lambda x, a: x[0] + x[1],
+    "Softmax": lambda x, a: F.softmax(x[0], a["axis"]),
     "Concat": lambda x, a: torch.cat(x, a["axis"]),
 }
 

@@ -24,6 +24,7 @@ import results
 # What is measured together; the first is divided by each of the others.
 COMPARISONS = {"engines": ("rectifier", "onnxruntime", "pytorch"), "avx2": ("rectifier-avx2", "openblas-avx2")}
 CALL = "identity"  # the network that does nothing: what a call costs
+SERVED = "digits"  # serve.py's: too small to be measured without a server
 SLICE = 0.1        # seconds of one engine's turn
 LEAST_ROUNDS = 5
 OF_SCALE = 1e-4    # outputs may differ by this much of the largest one
@@ -134,7 +135,7 @@ def head(bench):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build", nargs="?", default=engines.ROOT / "build", type=pathlib.Path)
-    everything = [name for name in networks.NETWORKS if name != CALL]
+    everything = [name for name in networks.NETWORKS if name not in (CALL, SERVED)]
     parser.add_argument("--nets", default=everything, type=results.words, metavar="NET,...",
                         help=f"of {' '.join(everything)}")
     parser.add_argument("--batch", default=[1, 8], type=results.numbers)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The tables between `<!-- bench: NAME -->` and `<!-- end -->` in the pages, made from results.json beside this file.
+"""The tables between `<!-- bench: NAME -->` and `<!-- end -->` in the pages, made from results.json and serve.json
+beside this file.
 
     python3 tests/bench/table.py            # exit code 1 when a page says anything else
     python3 tests/bench/table.py --write
@@ -14,10 +15,11 @@ import sys
 import networks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RESULTS = pathlib.Path(__file__).with_name("results.json")
 PAGES = ("README.md", "tests/bench/README.md")
 TITLES = {"rectifier": "Rectifier", "onnxruntime": "onnxruntime-node", "pytorch": "PyTorch"}
-OURS, CALL = "rectifier", "identity"
+OURS, CALL, ECHO = "rectifier", "identity", "echo"
+SERVERS = {OURS: "Rectifier", "node": "Node.js", "fastapi": "FastAPI", ECHO: "echo"}
+FEW = 8  # connections of the short table
 
 
 def line(cells):
@@ -127,12 +129,65 @@ def avx2(results):
     return ratios(results, "avx2", "rectifier-avx2", ["openblas-avx2"])
 
 
-TABLES = {"speed": speed, "start": start, "avx2": avx2}
+# ---- over HTTP ----
+
+def places(row):
+    return [title(row["network"]), "JSON" if row["format"] == "json" else row["format"]]
+
+
+def shown(row, what, names):
+    """Requests/s as they are, other numbers with three digits."""
+    if what == "rate":
+        return [f"{row['rate'][name]['median']:,.0f}" for name in names]
+    return [three_digits(row[what][name]) for name in names]
+
+
+def under(what, names):
+    return [f"{what}, {SERVERS[name]}" if i == 0 else SERVERS[name] for i, name in enumerate(names)]
+
+
+def serve(found):
+    """A row a network, form and number of connections."""
+    names = [name for name in SERVERS if name == ECHO or name in found["servers"]]
+    head = ["network", "body", "connections", *under("requests/s", names), *under("p50 / p99, ms", names)]
+    lines = []
+    for row in found["rows"]:
+        tails = zip(shown(row, "p50", names), shown(row, "p99", names))
+        lines.append([*places(row), row["connections"], *shown(row, "rate", names), *map(" / ".join, tails)])
+    return "\n\n".join((table(head, lines), where_served(found)))
+
+
+def serve_few(found):
+    names = [name for name in SERVERS if name in found["servers"]]
+    head = ["network", "body", *under("requests/s", names), *under("p99, ms", names)]
+    lines = [[*places(row), *shown(row, "rate", names), *shown(row, "p99", names)]
+             for row in found["rows"] if row["connections"] == FEW]
+    return "\n\n".join((table(head, lines), where_served(found)))
+
+
+def serve_memory(found):
+    names = [name for name in SERVERS if name in found["servers"]]
+    lines = [[title(row["network"]), *(f"{row['resident_mb'][name]:.0f}" for name in names)] for row in found["memory"]]
+    return table(["network", *under("MB", names)], lines)
+
+
+def where_served(found):
+    machine, about = found["machine"], found["servers"]
+    versions = "; ".join(", ".join([f"{SERVERS[name]} {one['version']}", *map(" ".join, one.get("parts", {}).items())])
+                         for name, one in about.items())
+    return (f"{machine['cpu']}, {machine['cores']} cores, {about[OURS]['isa']}, frequency governor "
+            f"{machine['governor']}; {machine['system']}; {versions}; {found['date']}, `{found['command']}`.")
+
+
+# name -> (file beside this one, what makes the table of it)
+TABLES = {"speed": ("results", speed), "start": ("results", start), "avx2": ("results", avx2),
+          "serve": ("serve", serve), "serve_few": ("serve", serve_few), "serve_memory": ("serve", serve_memory)}
 
 
 def filled(text, results):
     def fill(match):
-        return f"{match[1]}\n{TABLES[match[2]](results)}\n{match[3]}"
+        file, make = TABLES[match[2]]
+        return f"{match[1]}\n{make(results[file])}\n{match[3]}"
     return re.sub(r"(?s)(<!-- bench: (\w+) -->).*?(<!-- end -->)", fill, text)
 
 
@@ -140,7 +195,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the tables into the pages")
     args = parser.parse_args()
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    results = {name: json.loads(pathlib.Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
+               for name in ("results", "serve")}
     stale = 0
     for name in PAGES:
         path = ROOT / name
@@ -152,7 +208,7 @@ def main():
         elif new != text and args.write:
             path.write_text(new, encoding="utf-8")
         elif new != text:
-            print(f"{name}: a table is not what results.json gives: make bench-table")
+            print(f"{name}: a table is not what the results give: make bench-table")
             stale += 1
     return 1 if stale else 0
 
