@@ -4,7 +4,7 @@ set -euo pipefail
 folder=$(dirname "$0")
 build=${1:-build}
 [ $# -eq 0 ] || shift
-[ $# -ne 0 ] || set -- format layers names bench tidy cppcheck
+[ $# -ne 0 ] || set -- format layers names data bench tidy cppcheck
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0
