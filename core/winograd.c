@@ -1,5 +1,16 @@
 #include "core/winograd.h"
 
+#include <math.h>
+
+/*
+ * F4's errors in parts of (the largest input in the tile * the sum of a channel's magnitudes):
+ * up to 5e-7 with random weights of any sign, where the sum comes near 0 at all. With positive
+ * weights, windows of zeros beside positive inputs get up to 2e-6; with constants alone, 8e-6
+ * (2,048 channels).
+ */
+#define NOISE 1e-5
+#define HIDING 1e-4 /* a bias of so much stays above it, for inputs up to 10 */
+
 #define CHUNK_BYTES (1 << 20) /* of transformed inputs and products: what a core's L2 holds */
 #define LEAST_TILES 28        /* rows of the products that make their panels worth reading */
 
@@ -26,7 +37,8 @@ static double transformed(const double (*g)[3], const float *w, size_t i, size_t
     return sum;
 }
 
-enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, const float *weights)
+static enum rf_status pack_matrices(struct rf_prepare *p, struct rf_winograd *w,
+                                    const float *weights)
 {
     const size_t n = rf_winograd_m(w->size) + 2;
     const double(*const g)[3] = w->size == RF_WINOGRAD_2 ? g2 : g4;
@@ -40,6 +52,58 @@ enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, con
                 *rf_gemm_at(&w->gemm[t], i, o) =
                     (float)transformed(g, weights + (o * w->in_channels + i) * 9, t / n, t % n);
     }
+    return p->status;
+}
+
+/* What F4 may be off by in a channel, where inputs are up to 1; 0 where the bias is well above. */
+static float noise(const float *weights, size_t n, float bias)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += fabs((double)weights[i]);
+    return fabs((double)bias) > HIDING * sum ? 0 : (float)(NOISE * sum);
+}
+
+/* One channel's weights, tap by tap. */
+static const float *pack_taps(struct rf_prepare *p, const float *weights, size_t in_channels)
+{
+    float *const to = rf_prepare_alloc(p, 9 * in_channels, sizeof(*to));
+
+    for (size_t i = 0; to && i < 9 * in_channels; i++)
+        to[i] = weights[i % in_channels * 9 + i / in_channels];
+    return to;
+}
+
+/* The group from channel `first` on; whether any of its channels needs care. */
+static bool pack_group(struct rf_prepare *p, const struct rf_winograd *w, const float *weights,
+                       const float *bias, size_t first, struct rf_winograd_group *g)
+{
+    const size_t each = 9 * w->in_channels, rest = w->out_channels - first;
+    bool any = false;
+
+    *g = (struct rf_winograd_group){.first = first};
+    for (size_t i = 0; i < RF_GROUP && i < rest; i++) {
+        const float *const from = weights + (first + i) * each;
+
+        g->bias[i] = bias ? bias[first + i] : 0;
+        g->noise[i] = noise(from, each, g->bias[i]);
+        if (g->noise[i] == 0)
+            continue;
+        g->weights[i] = pack_taps(p, from, w->in_channels);
+        any = true;
+    }
+    return any;
+}
+
+enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, const float *weights,
+                                const float *bias)
+{
+    if (pack_matrices(p, w, weights) || w->size != RF_WINOGRAD_4)
+        return p->status;
+    w->groups = rf_prepare_alloc(p, rf_mask_words(w->out_channels), sizeof(*w->groups));
+    for (size_t o = 0; o < w->out_channels && !p->status; o += RF_GROUP)
+        w->n_groups += pack_group(p, w, weights, bias, o, &w->groups[w->n_groups]);
     return p->status;
 }
 
@@ -75,48 +139,80 @@ struct job {
     const struct rf_winograd *w;
     const struct rf_winograd_grid *grid;
     const struct rf_kernels *k;
+    const struct rf_pixels *in, *out;
+    int64_t top, left;
     const struct rf_winograd_share *share;
     size_t m;
     float *v, *products;
     size_t v_step, product_step;
 };
 
-static void transform_inputs(const struct job *j, const struct rf_pixels *in, int64_t top,
-                             int64_t left)
+/* Input pixel (0, 0) of tile c of row r. */
+static const float *tile_input(const struct job *j, size_t r, size_t c)
 {
+    const struct rf_pixels *const in = j->in;
+    const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
+
+    return in->data + (int64_t)(n * in->image) + ((int64_t)y - j->top) * (int64_t)in->row +
+           ((int64_t)(c * j->m) - j->left) * (int64_t)in->pitch;
+}
+
+static void transform_inputs(const struct job *j)
+{
+    const struct rf_pixels *const in = j->in;
     struct rf_winograd_input t = {
         .row = in->row, .pitch = in->pitch, .channels = in->c, .v = j->v, .step = j->v_step};
 
     for (size_t r = j->share->first; r < j->share->last; r++) {
-        const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
-
         for (size_t c = 0; c < j->grid->columns; c++, t.v += in->c) {
-            t.x = in->data + (int64_t)(n * in->image) + ((int64_t)y - top) * (int64_t)in->row +
-                  ((int64_t)(c * j->m) - left) * (int64_t)in->pitch;
+            t.x = tile_input(j, r, c);
             j->k->winograd_input[j->w->size](&t);
         }
     }
 }
 
-static void transform_outputs(const struct job *j, const struct rf_pixels *out)
+/* The groups among the share's channels. */
+static void find_groups(const struct job *j, struct rf_winograd_exact *t)
 {
+    const struct rf_winograd_group *g = j->w->groups, *const end = g + j->w->n_groups;
+
+    while (g < end && g->first < j->share->c0)
+        g++;
+    for (t->group = g; g < end && g->first < j->share->c1; g++)
+        t->n_groups++;
+}
+
+static void transform_outputs(const struct job *j)
+{
+    const struct rf_pixels *const in = j->in, *const out = j->out;
     const size_t c0 = j->share->c0, channels = j->share->c1 - c0;
     struct rf_winograd_output t = {.m = j->products,
                                    .step = j->product_step,
                                    .channels = channels,
                                    .row = out->row,
                                    .pitch = out->pitch};
+    struct rf_winograd_exact e = {.x_row = in->row,
+                                  .x_pitch = in->pitch,
+                                  .in_channels = in->c,
+                                  .y_row = out->row,
+                                  .y_pitch = out->pitch,
+                                  .out_channels = out->c};
 
+    find_groups(j, &e);
     for (size_t r = j->share->first; r < j->share->last; r++) {
         const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
 
-        t.h = out->h - y < j->m ? out->h - y : j->m;
+        e.h = t.h = out->h - y < j->m ? out->h - y : j->m;
         for (size_t c = 0; c < j->grid->columns; c++, t.m += channels) {
             const size_t x = c * j->m;
 
-            t.w = out->w - x < j->m ? out->w - x : j->m;
-            t.y = out->data + n * out->image + y * out->row + x * out->pitch + c0;
+            e.w = t.w = out->w - x < j->m ? out->w - x : j->m;
+            e.y = out->data + n * out->image + y * out->row + x * out->pitch;
+            t.y = e.y + c0;
             j->k->winograd_output[j->w->size](&t);
+            e.x = tile_input(j, r, c);
+            if (e.n_groups)
+                j->k->winograd_exact(&e);
         }
     }
 }
@@ -132,6 +228,10 @@ void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid 
     struct job j = {.w = w,
                     .grid = grid,
                     .k = k,
+                    .in = in,
+                    .out = out,
+                    .top = top,
+                    .left = left,
                     .share = share,
                     .m = m,
                     .v = scratch,
@@ -139,12 +239,12 @@ void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid 
                     .product_step = matrix_step(tiles, channels)};
 
     j.products = scratch + matrices * j.v_step;
-    transform_inputs(&j, in, top, left);
+    transform_inputs(&j);
     for (size_t t = 0; t < matrices; t++) {
         const struct rf_gemm *const next = &w->gemm[t + 1 < matrices ? t + 1 : 0];
 
         rf_panel_run(&w->gemm[t], j.v + t * j.v_step, in->c, tiles, j.products + t * j.product_step,
                      channels, share->c0, share->c1, next->weights + share->c0 * next->n_in);
     }
-    transform_outputs(&j, out);
+    transform_outputs(&j);
 }

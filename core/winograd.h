@@ -4,7 +4,9 @@
  * times fewer multiplications, m = 4 four times fewer.
  *
  * F2 keeps exact zeros: where all inputs of an output are 0, so is its sum. F4 blurs them (its
- * transforms do not cancel to the last bit), which statistics would see.
+ * transforms do not cancel to the last bit), which statistics would see where a channel's bias is
+ * not well above that noise. In these channels, sums within the noise of -bias are computed once
+ * more, directly.
  */
 #ifndef RF_CORE_WINOGRAD_H
 #define RF_CORE_WINOGRAD_H
@@ -15,6 +17,9 @@ struct rf_winograd {
     enum rf_winograd_size size;
     size_t in_channels, out_channels;
     struct rf_gemm *gemm; /* (m + 2)^2 */
+    /* F4: those with a channel whose bias does not hide the noise, ascending. */
+    struct rf_winograd_group *groups;
+    size_t n_groups;
 };
 
 /* m */
@@ -23,8 +28,10 @@ static inline size_t rf_winograd_m(enum rf_winograd_size size)
     return size == RF_WINOGRAD_2 ? 2 : 4;
 }
 
-/* Transforms and packs weights [out][in][3][3]. */
-enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, const float *weights);
+/* Transforms and packs weights [out][in][3][3]; bias, [out] or NULL, is what will be added to
+ * sums. */
+enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, const float *weights,
+                                const float *bias);
 
 /* Where the work lies: `tile_rows` rows of tiles an image, of m rows of pixels each. */
 struct rf_winograd_grid {

@@ -153,6 +153,28 @@ struct rf_winograd_output {
     size_t row, pitch, h, w;
 };
 
+/* RF_GROUP output channels of an F4, some of which must keep sums apart from -bias. */
+struct rf_winograd_group {
+    size_t first; /* channel */
+    float bias[RF_GROUP];
+    float noise[RF_GROUP];          /* in a sum of inputs up to 1; 0: it does not matter */
+    const float *weights[RF_GROUP]; /* [9][in_channels]; NULL where noise is 0 */
+};
+
+/*
+ * The first h x w of F4's 4 x 4 sums of one tile: those whose distance from -bias is below their
+ * noise, times the largest magnitude among the tile's inputs, are computed once more, directly. A
+ * chain of fused additions a lane and tap, and the same order of additions for every value.
+ */
+struct rf_winograd_exact {
+    const float *x; /* pixel (0, 0) of the tile */
+    size_t x_row, x_pitch, in_channels;
+    float *y; /* pixel (0, 0), channel 0 */
+    size_t y_row, y_pitch, h, w, out_channels;
+    const struct rf_winograd_group *group;
+    size_t n_groups;
+};
+
 enum rf_winograd_size { RF_WINOGRAD_2, RF_WINOGRAD_4, RF_N_WINOGRAD };
 
 enum rf_isa { RF_ISA_BASE, RF_ISA_AVX2, RF_ISA_AVX512, RF_N_ISA };
@@ -188,6 +210,7 @@ struct rf_kernels {
     void (*skip_row)(const struct rf_skip_row *t);
     void (*winograd_input[RF_N_WINOGRAD])(const struct rf_winograd_input *t);
     void (*winograd_output[RF_N_WINOGRAD])(const struct rf_winograd_output *t);
+    void (*winograd_exact)(const struct rf_winograd_exact *t);
     /* y = softmax(x) or log(softmax(x)) over n elements; y may be x. */
     void (*softmax)(float *y, const float *x, size_t n, bool log);
 };

@@ -6,7 +6,6 @@
  * This row is the first that is asked for a Conv; then come conv_grouped.c, conv_panel.c, conv.c
  * and conv_plain.c.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,35 +26,14 @@ struct state {
 
 /* F4 has four times the weights: where they are large and the image small, reading them would take
  * longer than multiplying. Below 6 pixels most of a tile would lie outside. */
-static bool choose(const struct rf_shape *weight, int64_t height, int64_t width, bool exact,
+static bool choose(const struct rf_shape *weight, int64_t height, int64_t width, bool accurate,
                    enum rf_winograd_size *size)
 {
     const int64_t least = height < width ? height : width;
     const bool large = weight->dim[0] * weight->dim[1] > 256 * 256;
 
-    *size = !exact && least >= (large ? 14 : 8) ? RF_WINOGRAD_4 : RF_WINOGRAD_2;
+    *size = !accurate && least >= (large ? 14 : 8) ? RF_WINOGRAD_4 : RF_WINOGRAD_2;
     return least >= 6;
-}
-
-/*
- * F4 leaves a little noise where a sum is exactly 0. Nobody sees it where every channel's bias is
- * well above that noise: 1e-4 of what the channel's weights can add up to.
- */
-static bool bias_hides_noise(const struct rf_value *weight, const struct rf_value *bias)
-{
-    const float *const w = weight->constant, *const b = bias ? bias->constant : NULL;
-    const size_t n = (size_t)weight->shape.dim[0];
-    const size_t each = n ? (size_t)rf_numel(&weight->shape) / n : 0;
-
-    for (size_t c = 0; c < n; c++) {
-        double sum = 0;
-
-        for (size_t i = 0; i < each; i++)
-            sum += fabs((double)w[c * each + i]);
-        if (!b || !(fabs((double)b[c]) > 1e-4 * sum))
-            return false;
-    }
-    return true;
 }
 
 /* RECTIFIER_CONV: auto; accurate leaves F4 out; direct takes neither. */
@@ -78,16 +56,12 @@ static bool find_size(const struct rf_graph *g, const struct rf_node *node,
 {
     const struct rf_value *const in = &g->values[node->in[0]], *const w = &g->values[node->in[1]];
     const struct rf_attr *const group = rf_node_attr(node, "group");
-    const bool has_bias = node->n_in > 2 && node->in[2] != RF_NO_VALUE;
 
     if (w->shape.rank != 4 || w->shape.dim[2] != 3 || w->shape.dim[3] != 3 ||
         w->shape.dim[0] < MIN_CHANNELS || w->shape.dim[1] < MIN_CHANNELS ||
         (group && group->as.i != 1) || !is_ones(node, "strides") || !is_ones(node, "dilations"))
         return false;
-    return choose(&w->shape, in->shape.dim[2], in->shape.dim[3],
-                  is_wished("accurate") ||
-                      !bias_hides_noise(w, has_bias ? &g->values[node->in[2]] : NULL),
-                  size);
+    return choose(&w->shape, in->shape.dim[2], in->shape.dim[3], is_wished("accurate"), size);
 }
 
 static bool fits(const struct rf_graph *g, const struct rf_node *node)
@@ -116,7 +90,7 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
 
     s->winograd.in_channels = (size_t)weight->shape.dim[1];
     s->winograd.out_channels = (size_t)weight->shape.dim[0];
-    return rf_winograd_pack(p, &s->winograd, weight->constant);
+    return rf_winograd_pack(p, &s->winograd, weight->constant, s->common.epilogue.bias);
 }
 
 static struct rf_winograd_grid grid_of(const struct state *s, const struct rf_window *w,

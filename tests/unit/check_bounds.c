@@ -280,6 +280,43 @@ START_TEST(winograd_stays_within_operands)
 }
 END_TEST
 
+/* Every second channel is computed once more, wherever it is. */
+static void exact(const struct rf_kernels *k, struct test_fences *f, enum test_side side, int round)
+{
+    const size_t in = any(1, MAX_CHANNELS), out = any(1, 3 * RF_GROUP), h = any(1, 4),
+                 w = any(1, 4);
+    const size_t x_pitch = in + any(0, 3), x_row = 6 * x_pitch + any(0, 9);
+    const size_t y_pitch = out + any(0, 3), y_row = 4 * y_pitch + any(0, 9);
+    struct rf_winograd_group g = {.first = RF_GROUP * any(0, (out - 1) / RF_GROUP)};
+
+    test_fences_begin(f, side, "%s exact, round %d, %zu to %zu channels, %zu x %zu", k->isa, round,
+                      in, out, h, w);
+    for (size_t c = 0; c < RF_GROUP && g.first + c < out; c += 2) {
+        g.noise[c] = 1e6f;
+        g.weights[c] = floats(f, 9 * in);
+    }
+    const struct rf_winograd_exact t = {.x = floats(f, extent(6, x_row, extent(6, x_pitch, in))),
+                                        .x_row = x_row,
+                                        .x_pitch = x_pitch,
+                                        .in_channels = in,
+                                        .y = floats(f, extent(h, y_row, extent(w, y_pitch, out))),
+                                        .y_row = y_row,
+                                        .y_pitch = y_pitch,
+                                        .h = h,
+                                        .w = w,
+                                        .out_channels = out,
+                                        .group = &g,
+                                        .n_groups = 1};
+
+    k->winograd_exact(&t);
+}
+
+START_TEST(exact_stays_within_operands)
+{
+    each(_i, 1000, exact);
+}
+END_TEST
+
 int main(void)
 {
     Suite *const s = suite_create("bounds");
@@ -292,6 +329,7 @@ int main(void)
     add(s, "windows", windows_stay_within_operands, RF_N_ISA);
     add(s, "groups", groups_stay_within_operands, RF_N_ISA);
     add(s, "winograd", winograd_stays_within_operands, RF_N_ISA);
+    add(s, "exact", exact_stays_within_operands, RF_N_ISA);
     srunner_run_all(r, CK_NORMAL);
     const int failed = srunner_ntests_failed(r);
     srunner_free(r);

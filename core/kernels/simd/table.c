@@ -43,5 +43,6 @@ const struct rf_kernels RF_K(rf_kernels) = {
     .skip_row = RF_K(rf_skip_row),
     .winograd_input = {RF_K(rf_winograd_input_2), RF_K(rf_winograd_input_4)},
     .winograd_output = {RF_K(rf_winograd_output_2), RF_K(rf_winograd_output_4)},
+    .winograd_exact = RF_K(rf_winograd_exact),
     .softmax = RF_K(rf_softmax),
 };

@@ -36,6 +36,7 @@ void RF_K(rf_winograd_input_2)(const struct rf_winograd_input *t);
 void RF_K(rf_winograd_input_4)(const struct rf_winograd_input *t);
 void RF_K(rf_winograd_output_2)(const struct rf_winograd_output *t);
 void RF_K(rf_winograd_output_4)(const struct rf_winograd_output *t);
+void RF_K(rf_winograd_exact)(const struct rf_winograd_exact *t);
 void RF_K(rf_softmax)(float *y, const float *x, size_t n, bool log);
 
 #endif
