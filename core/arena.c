@@ -18,11 +18,6 @@ struct rf_arena_block {
     _Alignas(RF_ALIGN) char bytes[];
 };
 
-static size_t round_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 void *rf_block_alloc(size_t bytes)
 {
     const size_t huge = bytes / HUGE_PAGE * HUGE_PAGE;
@@ -39,7 +34,7 @@ static struct rf_arena_block *block_new(size_t cap)
 {
     if (cap > SIZE_MAX / 2)
         return NULL;
-    const size_t bytes = round_up(sizeof(struct rf_arena_block) + cap, RF_ALIGN);
+    const size_t bytes = rf_align_up(sizeof(struct rf_arena_block) + cap);
     struct rf_arena_block *const block = rf_block_alloc(bytes);
 
     if (block)
@@ -73,7 +68,7 @@ void *rf_arena_alloc(struct rf_arena *arena, size_t bytes)
 
     if (bytes > BLOCK_BYTES)
         return rf_arena_alloc_aligned(arena, bytes);
-    bytes = round_up(bytes ? bytes : 1, align);
+    bytes = ((bytes ? bytes : 1) + align - 1) / align * align;
     if (!block || block->cap - block->used < bytes) {
         block = block_new(BLOCK_BYTES);
         if (!block)

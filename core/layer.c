@@ -10,9 +10,7 @@
 
 static size_t mask_bytes(const struct rf_layer *layer, size_t positions)
 {
-    const size_t bytes = positions * rf_mask_words(layer->n_channels) * sizeof(uint16_t);
-
-    return (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    return rf_align_up(positions * rf_mask_words(layer->n_channels) * sizeof(uint16_t));
 }
 
 static size_t n_masks(const struct rf_layer *layer)

@@ -36,7 +36,7 @@ static size_t place(const struct rf_span *s, struct rf_span *const *placed, size
             const size_t end = p->offset + p->bytes;
 
             if (live_together(s, p) && at < end && p->offset < at + s->bytes) {
-                at = (end + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+                at = rf_align_up(end);
                 moved = true;
             }
         }

@@ -162,7 +162,7 @@ static enum rf_status place_kind(struct layout *m, enum rf_place kind, size_t *b
         }
     }
     const enum rf_status rc = rf_place_spans(m->spans, g->n_values, bytes);
-    *bytes = (*bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    *bytes = rf_align_up(*bytes);
     return rc;
 }
 
@@ -275,7 +275,7 @@ static void make_step(struct rf_plan *plan, size_t i, const struct rf_infer *wis
 
     for (int k = 0; k < 2; k++)
         s->n_parts[k] = worthwhile_parts(wish, images, k);
-    s->scratch = (wish->scratch + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    s->scratch = rf_align_up(wish->scratch);
     s->halo = wish->halo;
     s->halo_value = wish->halo_value;
     s->macs = wish->macs;
@@ -299,7 +299,7 @@ static void make_counted(struct rf_plan *plan, const struct rf_layer *layer)
         return; /* they follow the inputs' sizes in a way that settling did not see */
     s->layer = layer;
     if (*most < bytes)
-        *most = (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+        *most = rf_align_up(bytes);
 }
 
 static void make_steps(const struct rf_model *model, struct rf_plan *plan,

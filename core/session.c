@@ -86,7 +86,7 @@ static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
         return RF_OK;
     if (bytes > SIZE_MAX / 2)
         return rf_fail_nomem(err, what, bytes);
-    bytes = (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+    bytes = rf_align_up(bytes);
     free(m->data);
     m->bytes = 0;
     m->data = rf_block_alloc(bytes);

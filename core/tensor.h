@@ -22,6 +22,11 @@
 #define RF_MAX_RANK 8
 #define RF_ALIGN 64 /* bytes: a cache line and an AVX-512 register */
 
+static inline size_t rf_align_up(size_t bytes)
+{
+    return (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
+}
+
 /* id, bytes an element, name in the Open Inference Protocol */
 #define RF_DTYPE_MAP(X)                                                                            \
     X(BOOL, 1, "BOOL")                                                                             \

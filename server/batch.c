@@ -186,11 +186,6 @@ static enum srv_result run_in_slices(struct run *x, struct srv_request *r)
 
 /* ---- several jobs ---- */
 
-static size_t aligned(size_t bytes)
-{
-    return (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
-}
-
 static bool reserve(struct srv_gather *g, size_t bytes)
 {
     if (bytes <= g->bytes)
@@ -198,8 +193,8 @@ static bool reserve(struct srv_gather *g, size_t bytes)
     if (bytes > g->max)
         return false;
     free(g->data);
-    g->data = aligned_alloc(RF_ALIGN, aligned(bytes));
-    g->bytes = g->data ? aligned(bytes) : 0;
+    g->data = aligned_alloc(RF_ALIGN, rf_align_up(bytes));
+    g->bytes = g->data ? rf_align_up(bytes) : 0;
     return g->data != NULL;
 }
 
@@ -209,7 +204,7 @@ static bool gather_inputs(struct run *x, struct srv_gather *g, struct srv_waitin
 {
     size_t total = 0;
     for (size_t i = 0; i < jobs->n_inputs; i++)
-        total += aligned(row_bytes(&jobs->inputs[i], jobs->rows) * (size_t)rows);
+        total += rf_align_up(row_bytes(&jobs->inputs[i], jobs->rows) * (size_t)rows);
     if (!reserve(g, total))
         return false;
     char *to = g->data;
@@ -223,7 +218,7 @@ static bool gather_inputs(struct run *x, struct srv_gather *g, struct srv_waitin
             memcpy(at, w->inputs[i].data, row * (size_t)w->rows);
             at += row * (size_t)w->rows;
         }
-        to += aligned(row * (size_t)rows);
+        to += rf_align_up(row * (size_t)rows);
     }
     return true;
 }

@@ -64,16 +64,11 @@ static size_t tile_rows(const struct layer *l)
     return rows < RF_GEMM_MIN_ROWS ? RF_GEMM_MIN_ROWS : rows;
 }
 
-static size_t aligned(size_t bytes)
-{
-    return (bytes + RF_ALIGN - 1) / RF_ALIGN * RF_ALIGN;
-}
-
 /* Room for weights that are packed in each run: the groups' products, then their weights. */
 static size_t packed_bytes(const struct layer *l)
 {
-    return aligned(l->groups * sizeof(struct rf_gemm)) +
-           aligned(l->groups * gathered(l) * l->n_out * sizeof(float));
+    return rf_align_up(l->groups * sizeof(struct rf_gemm)) +
+           rf_align_up(l->groups * gathered(l) * l->n_out * sizeof(float));
 }
 
 static enum rf_status infer_layer(const struct state *s, struct rf_infer *x, struct layer *l)
@@ -165,7 +160,7 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
 static void *pack_into(struct layer *l, const struct rf_tensor *weight, void *scratch)
 {
     struct rf_gemm *const gemm = scratch;
-    float *to = (float *)((char *)scratch + aligned(l->groups * sizeof(*gemm)));
+    float *to = (float *)((char *)scratch + rf_align_up(l->groups * sizeof(*gemm)));
 
     l->gemm = gemm;
     for (size_t g = 0; g < l->groups; g++, to += gathered(l) * l->n_out) {
