@@ -67,9 +67,13 @@ enum rf_count {
     RF_N_COUNTS
 };
 
+/* Of a layer in one run; a plan with more is refused. */
+#define RF_MAX_POSITIONS (UINT64_C(1) << 31)
+
 /*
  * Counts of few runs, an array a quantity, so that adding to it is a matter of vectors. They are
- * moved to the totals before any can reach 2^32.
+ * moved to the totals before any can reach 2^32: when 2^31 values are counted and one more run has
+ * at most RF_MAX_POSITIONS.
  */
 struct rf_tally {
     uint64_t n_values;             /* of all layers and channels */

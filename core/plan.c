@@ -286,7 +286,8 @@ static void make_step(struct rf_plan *plan, size_t i, const struct rf_infer *wis
         plan->max_parts = s->n_parts[1];
 }
 
-static void make_counted(struct rf_plan *plan, const struct rf_layer *layer)
+static enum rf_status make_counted(struct rf_plan *plan, const struct rf_layer *layer,
+                                   struct rf_error *err)
 {
     struct rf_step *const s = &plan->steps[layer->node];
     const bool one = (size_t)layer->node < plan->n_image_steps;
@@ -296,21 +297,29 @@ static void make_counted(struct rf_plan *plan, const struct rf_layer *layer)
     size_t *const most = one ? &plan->image_count_bytes : &plan->count_bytes;
 
     if (p.c != layer->n_channels)
-        return; /* they follow the inputs' sizes in a way that settling did not see */
+        return RF_OK; /* they follow the inputs' sizes in a way that settling did not see */
+    if (p.n * p.h * p.w > RF_MAX_POSITIONS)
+        return rf_fail(err, RF_LIMIT,
+                       "%s has %zu positions at these input shapes, at most 2^31 are counted",
+                       layer->name, p.n * p.h * p.w);
     s->layer = layer;
     if (*most < bytes)
         *most = rf_align_up(bytes);
+    return RF_OK;
 }
 
-static void make_steps(const struct rf_model *model, struct rf_plan *plan,
-                       const struct rf_infer *wishes)
+static enum rf_status make_steps(const struct rf_model *model, struct rf_plan *plan,
+                                 const struct rf_infer *wishes, struct rf_error *err)
 {
+    enum rf_status rc = RF_OK;
+
     for (size_t i = 0; i < plan->n_steps; i++) {
         plan->steps[i].node = model->graph->nodes[i];
         make_step(plan, i, &wishes[i]);
     }
-    for (size_t i = 0; i < model->n_layers; i++)
-        make_counted(plan, &model->layers[i]);
+    for (size_t i = 0; !rc && i < model->n_layers; i++)
+        rc = make_counted(plan, &model->layers[i], err);
+    return rc;
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------
@@ -440,9 +449,10 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
         plan->n_image_steps = rf_image_steps(g, plan->tensors, wishes, &plan->n_images);
         rc = plan_memory(g, plan, err);
     }
+    if (!rc)
+        rc = make_steps(model, plan, wishes, err);
     if (rc)
         return rc;
-    make_steps(model, plan, wishes);
     return rf_plan_bytes(plan, 1) > model->max_session_bytes ? fail_memory(plan, model, err)
                                                              : RF_OK;
 }

@@ -260,6 +260,32 @@ START_TEST(memory_over_the_limit_is_refused)
 }
 END_TEST
 
+static void ignore(void *arg, const struct rf_step_info *info)
+{
+    (void)arg;
+    (void)info;
+}
+
+START_TEST(more_positions_than_can_be_counted_are_refused)
+{
+    const struct rf_model_options options = {.max_session_bytes = (size_t)1 << 40,
+                                             .activity = RF_ACTIVITY_CHANNEL};
+    const struct rf_shape most = SHAPE(INT64_C(1) << 31, 1), more = SHAPE(most.dim[0] + 1, 1);
+    struct rf_graph *const g = test_graph();
+    const rf_value_id x = test_input(g, SHAPE(-1, 1));
+    struct rf_error err = RF_ERROR_INIT;
+    size_t bytes;
+
+    ck_assert_int_eq(rf_graph_output(g, test_op(g, "Relu", "relu", &x, 1, NULL), NULL), RF_OK);
+    struct rf_model *const model = test_model(g, &options);
+
+    ck_assert_int_eq(rf_model_inspect(model, &most, 1, ignore, NULL, &bytes, NULL), RF_OK);
+    ck_assert_int_eq(rf_model_inspect(model, &more, 1, ignore, NULL, &bytes, &err), RF_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "2147483649 positions"));
+    rf_model_unref(model);
+}
+END_TEST
+
 START_TEST(an_empty_batch_has_an_empty_answer)
 {
     struct rf_model *const model = small_model(1, NULL);
@@ -317,6 +343,7 @@ int main(void)
     tcase_add_test(sessions, sessions_refuse_other_shapes);
     tcase_add_test(sessions, plans_come_and_go);
     tcase_add_test(sessions, memory_over_the_limit_is_refused);
+    tcase_add_test(sessions, more_positions_than_can_be_counted_are_refused);
     tcase_add_test(sessions, an_empty_batch_has_an_empty_answer);
     tcase_add_test(sessions, declared_shapes_keep_what_is_open);
     srunner_run_all(runner, CK_NORMAL);
