@@ -348,13 +348,15 @@ struct rf_plan_memory rf_plan_memory(const struct rf_plan *plan, int threads)
     const int images = rf_plan_image_parts(plan, threads);
     const size_t counting = (size_t)images * plan->image_count_bytes;
     struct rf_plan_memory m = {.counting =
-                                   counting > plan->count_bytes ? counting : plan->count_bytes};
+                                   counting > plan->count_bytes ? counting : plan->count_bytes,
+                               .images = (size_t)images * plan->n_values * sizeof(*plan->tensors)};
 
     if (__builtin_mul_overflow(plan->scratch_bytes, (size_t)(parts > images ? parts : images),
                                &m.scratch))
         m.scratch = SIZE_MAX;
     if (__builtin_mul_overflow(plan->image_bytes, (size_t)images, &m.slab) ||
-        __builtin_add_overflow(m.slab, plan->slab_bytes, &m.slab))
+        __builtin_add_overflow(m.slab, plan->slab_bytes, &m.slab) ||
+        __builtin_add_overflow(m.slab, RF_ALIGN, &m.slab))
         m.slab = SIZE_MAX;
     return m;
 }
@@ -365,7 +367,8 @@ size_t rf_plan_bytes(const struct rf_plan *plan, int threads)
     size_t bytes;
 
     return __builtin_add_overflow(m.slab, m.scratch, &bytes) ||
-                   __builtin_add_overflow(bytes, m.counting, &bytes)
+                   __builtin_add_overflow(bytes, m.counting, &bytes) ||
+                   __builtin_add_overflow(bytes, m.images, &bytes)
                ? SIZE_MAX
                : bytes;
 }
@@ -401,19 +404,32 @@ static enum rf_status infer(struct rf_plan *plan, const struct rf_graph *g, stru
     return rf_infer_graph(&x, &given, err);
 }
 
+/* Bytes of a value's own, for one image where there is room for one. */
+static size_t value_bytes(const struct rf_plan *plan, size_t value)
+{
+    const enum rf_place kind = plan->places[value].kind;
+    struct rf_tensor t = plan->tensors[value];
+
+    if ((kind != RF_PLACE_SLAB && kind != RF_PLACE_IMAGE) || t.shape.rank < 0)
+        return 0;
+    if (kind == RF_PLACE_IMAGE)
+        t = rf_image_like(&t);
+    return dense_bytes(&t);
+}
+
+/* The most is a value, or what the step that makes it needs besides. */
 static enum rf_status fail_memory(const struct rf_plan *plan, const struct rf_model *model,
                                   struct rf_error *err)
 {
-    size_t largest = 0;
-    int64_t most = -1;
+    size_t largest = 0, most = 0;
 
     for (size_t i = 0; i < model->graph->n_values; i++) {
-        const int64_t n = plan->places[i].kind == RF_PLACE_SLAB && plan->tensors[i].shape.rank >= 0
-                              ? rf_numel(&plan->tensors[i].shape)
-                              : 0;
+        const int32_t producer = model->graph->values[i].producer;
+        const size_t scratch = producer < 0 ? 0 : plan->steps[producer].scratch;
+        const size_t own = value_bytes(plan, i), bytes = own > scratch ? own : scratch;
 
-        if (n > most) {
-            most = n;
+        if (bytes > most) {
+            most = bytes;
             largest = i;
         }
     }
@@ -438,6 +454,7 @@ static enum rf_status fill(struct rf_plan *plan, const struct rf_model *model,
     if (!plan->inputs || !plan->keys || !plan->tensors || !plan->places || !plan->steps)
         return rf_fail_nomem(err, "plan", g->n_values * sizeof(*plan->tensors));
     plan->n_steps = g->n_nodes;
+    plan->n_values = g->n_values;
     if (g->n_inputs)
         memcpy(plan->inputs, given->shapes, g->n_inputs * sizeof(*plan->inputs));
     rc = copy_keys(plan, g, given, err);

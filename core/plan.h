@@ -50,7 +50,7 @@ struct rf_plan {
     struct rf_tensor *tensors;  /* one a value; data is bound by the session */
     struct rf_place_of *places; /* one a value */
     struct rf_step *steps;
-    size_t n_steps;
+    size_t n_values, n_steps;
     size_t slab_bytes;
     size_t scratch_bytes; /* a part */
     size_t count_bytes;   /* masks and moments of the largest layer */
@@ -71,9 +71,10 @@ void rf_plan_unref(struct rf_plan *plan);
  * by all threads. 0 where no step runs image by image. */
 int rf_plan_image_parts(const struct rf_plan *plan, int threads);
 
-/* Bytes of a session; SIZE_MAX where they overflow. */
+/* Bytes of a session, its counters' totals apart; SIZE_MAX where they overflow. */
 struct rf_plan_memory {
     size_t slab, scratch, counting;
+    size_t images; /* tensors of values, of each image that is worked on */
 };
 
 struct rf_plan_memory rf_plan_memory(const struct rf_plan *plan, int threads);

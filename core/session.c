@@ -119,16 +119,14 @@ static enum rf_status reserve_all(struct rf_session *s, const struct rf_plan *pl
 {
     const struct rf_plan_memory m = rf_plan_memory(plan, s->threads);
     const int parts = rf_plan_image_parts(plan, s->threads);
-    enum rf_status rc = reserve(&s->slab, m.slab + RF_ALIGN, "slab", err);
+    enum rf_status rc = reserve(&s->slab, m.slab, "slab", err);
 
     if (!rc)
         rc = reserve(&s->scratch, m.scratch, "scratch", err);
     if (!rc)
         rc = reserve(&s->counting, m.counting, "counters", err);
     if (!rc)
-        rc = reserve(&s->images,
-                     (size_t)parts * s->model->graph->n_values * sizeof(struct rf_tensor), "images",
-                     err);
+        rc = reserve(&s->images, m.images, "images", err);
     if (!rc && parts > 1)
         rc = reserve_apart(s, parts - 1, err);
     return rc;
