@@ -133,6 +133,12 @@ void rf_buf_json_string(struct rf_buf *b, const char *text)
     rf_buf_add(b, "\"", 1);
 }
 
+void rf_buf_json_member(struct rf_buf *b, const char *separator, const char *key, const char *value)
+{
+    rf_buf_printf(b, "%s\"%s\":", separator, key);
+    rf_buf_json_string(b, value);
+}
+
 void rf_buf_json_float(struct rf_buf *b, float v)
 {
     char text[RF_NUMBER_TEXT] = "";

@@ -24,6 +24,9 @@ void rf_buf_text(struct rf_buf *b, const char *text);
 void rf_buf_printf(struct rf_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void rf_buf_json_string(struct rf_buf *b, const char *text);
+/* A member of an object whose value is a string, behind `separator`: "{" or ",". */
+void rf_buf_json_member(struct rf_buf *b, const char *separator, const char *key,
+                        const char *value);
 /* A JSON number with the fewest digits that reads back as the same float or double ("1.0", "-0.0",
  * "1e-45"); the tokens NaN, Infinity and -Infinity for the rest. */
 void rf_buf_json_float(struct rf_buf *b, float v);

@@ -151,10 +151,8 @@ static void add_layer(struct rf_buf *b, size_t index, const struct rf_layer_acti
     rf_layer_judge(layer, inputs, query->min_inputs, &verdict);
     rf_buf_printf(b, "{\"index\":%zu,\"name\":", index);
     rf_buf_json_string(b, layer->name);
-    rf_buf_text(b, ",\"type\":");
-    rf_buf_json_string(b, layer->type);
-    rf_buf_text(b, ",\"path\":");
-    rf_buf_json_string(b, layer->path);
+    rf_buf_json_member(b, ",", "type", layer->type);
+    rf_buf_json_member(b, ",", "path", layer->path);
     rf_buf_printf(b, ",\"shape\":%s", rf_shape_text(&layer->shape, shape, sizeof shape));
     add_totals(b, layer);
     add_channels(b, layer, &verdict);
@@ -172,8 +170,7 @@ enum rf_status srv_activity_json(struct rf_buf *b, struct rf_model *model, const
     enum rf_status rc = rf_activity_read(model, &activity, err);
     if (rc)
         return rc;
-    rf_buf_text(b, "{\"model\":");
-    rf_buf_json_string(b, name);
+    rf_buf_json_member(b, "{", "model", name);
     rf_buf_printf(b, ",\"version\":\"%s\",\"window\":\"load\",\"inputs\":%" PRIu64 ",\"layers\":[",
                   version, activity->inputs);
     size_t found = 0;

@@ -22,8 +22,7 @@ static void add_list(struct rf_buf *b, const char *key, const struct rf_io *list
 {
     rf_buf_printf(b, ",\"%s\":[", key);
     for (size_t i = 0; i < n; i++) {
-        rf_buf_text(b, i ? ",{\"name\":" : "{\"name\":");
-        rf_buf_json_string(b, list[i].name);
+        rf_buf_json_member(b, i ? ",{" : "{", "name", list[i].name);
         rf_buf_printf(b, ",\"data_type\":\"TYPE_%s\"", rf_dtype_name(list[i].dtype));
         add_dims(b, &list[i].shape, batched);
         rf_buf_text(b, rest);
@@ -50,8 +49,7 @@ enum srv_next srv_handle_config(struct srv_server *server, struct srv_request *r
     if (!m)
         return SRV_REPLY;
     const bool batched = m->max_batch > 0;
-    rf_buf_text(b, "{\"name\":");
-    rf_buf_json_string(b, m->name);
+    rf_buf_json_member(b, "{", "name", m->name);
     rf_buf_text(b, ",\"platform\":\"rectifier\",\"backend\":\"rectifier\"");
     add_policy(b, &server->policy);
     rf_buf_printf(b, ",\"max_batch_size\":%" PRId64, m->max_batch);

@@ -11,13 +11,11 @@
 
 static void add_version(struct rf_buf *b, const struct srv_listed *item)
 {
-    rf_buf_text(b, "{\"name\":");
-    rf_buf_json_string(b, item->name);
+    rf_buf_json_member(b, "{", "name", item->name);
     rf_buf_printf(b, ",\"version\":\"%" PRIu64 "\",\"state\":\"%s\"", item->number,
                   srv_state_text(item->state));
     if (*item->reason) {
-        rf_buf_text(b, ",\"reason\":");
-        rf_buf_json_string(b, item->reason);
+        rf_buf_json_member(b, ",", "reason", item->reason);
     }
     rf_buf_text(b, "}");
 }

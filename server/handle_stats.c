@@ -56,8 +56,7 @@ static void add_batches(struct rf_buf *b, const struct srv_model_metrics *m)
 static void add_model(struct rf_buf *b, const struct srv_model *model)
 {
     const struct srv_model_metrics *m = &model->metrics;
-    rf_buf_text(b, "{\"name\":");
-    rf_buf_json_string(b, model->name);
+    rf_buf_json_member(b, "{", "name", model->name);
     rf_buf_printf(b,
                   ",\"version\":\"%s\",\"last_inference\":%" PRIu64 ",\"inference_count\":%" PRIu64
                   ",\"execution_count\":%" PRIu64 ",\"inference_stats\":{",

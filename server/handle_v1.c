@@ -17,8 +17,7 @@ enum srv_next srv_handle_v1_model(struct srv_server *server, struct srv_request 
     const bool ready = atomic_load(&server->ready);
     if (!m)
         return SRV_REPLY;
-    rf_buf_text(b, "{\"name\":");
-    rf_buf_json_string(b, m->name);
+    rf_buf_json_member(b, "{", "name", m->name);
     rf_buf_printf(b,
                   ",\"ready\":%s,\"model_version_status\":[{\"version\":\"%s\",\"state\":\"%s\","
                   "\"status\":{\"error_code\":\"OK\",\"error_message\":\"\"}}]}",

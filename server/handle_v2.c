@@ -5,12 +5,6 @@
 #include "server/handlers.h"
 #include "server/server.h"
 
-static void add_member(struct rf_buf *b, const char *separator, const char *key, const char *value)
-{
-    rf_buf_printf(b, "%s\"%s\":", separator, key);
-    rf_buf_json_string(b, value);
-}
-
 /* Of the Open Inference Protocol. */
 static const char *const extensions[] = {"binary_tensor_data", "classification",
                                          "model_configuration", "model_repository", "statistics"};
@@ -23,8 +17,8 @@ enum srv_next srv_handle_v2(struct srv_server *server, struct srv_request *r)
     for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
         rf_buf_printf(b, "%s\"%s\"", i ? "," : "", extensions[i]);
     rf_buf_text(b, "]");
-    add_member(b, ",", "isa", rf_engine_isa());
-    add_member(b, ",", "gemm", rf_engine_gemm());
+    rf_buf_json_member(b, ",", "isa", rf_engine_isa());
+    rf_buf_json_member(b, ",", "gemm", rf_engine_gemm());
     rf_buf_text(b, "}");
     return srv_reply_json(r, 200);
 }
@@ -87,8 +81,8 @@ static void add_io(struct rf_buf *b, const char *key, const struct rf_io *list, 
     char shape[RF_SHAPE_TEXT];
     rf_buf_printf(b, ",\"%s\":[", key);
     for (size_t i = 0; i < n; i++) {
-        add_member(b, i ? ",{" : "{", "name", list[i].name);
-        add_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
+        rf_buf_json_member(b, i ? ",{" : "{", "name", list[i].name);
+        rf_buf_json_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
         rf_shape_text(&list[i].shape, shape, sizeof shape);
         /* An output whose rank only a request tells is as Triton writes it. */
         rf_buf_printf(b, ",\"shape\":%s}", list[i].shape.rank < 0 ? "[-1]" : shape);
@@ -102,7 +96,7 @@ enum srv_next srv_handle_model(struct srv_server *server, struct srv_request *r)
     const struct srv_model *m = srv_find_model(server, r);
     if (!m)
         return SRV_REPLY;
-    add_member(b, "{", "name", m->name);
+    rf_buf_json_member(b, "{", "name", m->name);
     add_versions(b, server, m->name);
     rf_buf_text(b, ",\"platform\":\"rectifier\"");
     add_io(b, "inputs", m->io.inputs, m->io.n_inputs);
@@ -117,7 +111,7 @@ enum srv_next srv_handle_model_ready(struct srv_server *server, struct srv_reque
     const bool ready = atomic_load(&server->ready);
     if (!m)
         return SRV_REPLY;
-    add_member(&r->reply.body, "{", "name", m->name);
+    rf_buf_json_member(&r->reply.body, "{", "name", m->name);
     rf_buf_printf(&r->reply.body, ",\"ready\":%s}", ready ? "true" : "false");
     return srv_reply_json(r, ready ? 200 : 503);
 }

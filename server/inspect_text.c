@@ -103,12 +103,6 @@ void srv_inspection_table(struct rf_buf *b, const struct srv_inspection *x)
 
 /* ---- JSON ---- */
 
-static void add_member(struct rf_buf *b, const char *separator, const char *key, const char *value)
-{
-    rf_buf_printf(b, "%s\"%s\":", separator, key);
-    rf_buf_json_string(b, value);
-}
-
 static void add_names(struct rf_buf *b, const char *key, const struct rf_step_value *list, size_t n)
 {
     rf_buf_printf(b, ",\"%s\":[", key);
@@ -126,8 +120,8 @@ static void add_values(struct rf_buf *b, const char *key, const struct rf_io *li
     char text[RF_SHAPE_TEXT];
     rf_buf_printf(b, ",\"%s\":[", key);
     for (size_t i = 0; i < n; i++) {
-        add_member(b, i ? ",{" : "{", "name", list[i].name);
-        add_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
+        rf_buf_json_member(b, i ? ",{" : "{", "name", list[i].name);
+        rf_buf_json_member(b, ",", "datatype", rf_dtype_name(list[i].dtype));
         rf_buf_printf(b, ",\"declared_shape\":%s", declared(&list[i], text));
         if (taken)
             rf_buf_printf(b, ",\"shape\":%s", rf_shape_text(&taken[i], text, sizeof text));
@@ -139,25 +133,25 @@ static void add_values(struct rf_buf *b, const char *key, const struct rf_io *li
 static void add_layer(struct rf_buf *b, const char *separator, const struct rf_step_info *s)
 {
     char text[RF_SHAPE_TEXT];
-    add_member(b, separator, "name", s->name);
-    add_member(b, ",", "path", s->path);
+    rf_buf_json_member(b, separator, "name", s->name);
+    rf_buf_json_member(b, ",", "path", s->path);
     add_names(b, "inputs", s->inputs, s->n_inputs);
     add_names(b, "outputs", s->outputs, s->n_outputs);
     rf_buf_printf(
         b,
         ",\"output_shape\":%s,\"parameters\":%" PRId64 ",\"macs\":%" PRId64 ",\"slab_offset\":%zu",
         rf_shape_text(&s->output, text, sizeof text), s->parameters, s->macs, s->slab_offset);
-    add_member(b, ",", "algorithm", s->algorithm);
+    rf_buf_json_member(b, ",", "algorithm", s->algorithm);
     rf_buf_text(b, "}");
 }
 
 void srv_inspection_json(struct rf_buf *b, const struct srv_inspection *x)
 {
     const struct srv_model *m = x->model;
-    add_member(b, "{", "model", m->name);
-    add_member(b, ",", "version", m->version);
-    add_member(b, ",", "format", m->network.format);
-    add_member(b, ",", "sha256", m->network.sha256);
+    rf_buf_json_member(b, "{", "model", m->name);
+    rf_buf_json_member(b, ",", "version", m->version);
+    rf_buf_json_member(b, ",", "format", m->network.format);
+    rf_buf_json_member(b, ",", "sha256", m->network.sha256);
     add_values(b, "inputs", m->io.inputs, m->io.n_inputs, x->shapes);
     add_values(b, "outputs", m->io.outputs, m->io.n_outputs, NULL);
     rf_buf_text(b, ",\"layers\":[");
@@ -167,8 +161,8 @@ void srv_inspection_json(struct rf_buf *b, const struct srv_inspection *x)
                   "],\"parameters\":%" PRId64 ",\"macs\":%" PRId64
                   ",\"model_bytes\":%zu,\"session_bytes\":%zu,\"max_batch\":%" PRId64,
                   x->parameters, x->macs, x->model_bytes, x->session_bytes, x->max_batch);
-    add_member(b, ",", "isa", rf_engine_isa());
-    add_member(b, ",", "gemm", rf_engine_gemm());
-    add_member(b, ",", "blas", rf_engine_blas());
+    rf_buf_json_member(b, ",", "isa", rf_engine_isa());
+    rf_buf_json_member(b, ",", "gemm", rf_engine_gemm());
+    rf_buf_json_member(b, ",", "blas", rf_engine_blas());
     rf_buf_text(b, "}\n");
 }
