@@ -218,25 +218,11 @@ class Held(support.ServerTest):
         self.assertEqual(config["dynamic_batching"]["max_queue_delay_microseconds"], 10 * 10**6)
 
 
-class Shapes(support.ServerTest):
+class Shapes(support.OnnxTest):
     """Models whose requests do not all share runs."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = support.Folder()
-        models = []
-        for name, data in (("across", ACROSS), ("wide", WIDE), ("fixed", FIXED)):
-            (cls.folder.path / f"{name}.onnx").write_bytes(data)
-            models.append(f"{name}={cls.folder.path / name}.onnx")
-        cls.ARGS = (*models, *Held.ARGS)
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            super().tearDownClass()
-        finally:
-            cls.folder.__exit__()
+    MODELS = {"across": ACROSS, "wide": WIDE, "fixed": FIXED}
+    MORE = Held.ARGS
 
     def send(self, model, **inputs):
         return Call(self.server, f"/v2/models/{model}/infer", {"inputs": [

@@ -160,25 +160,8 @@ class Files(unittest.TestCase):
         self.assertIn("elements of an input", done.stderr)
 
 
-class Http(support.ServerTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = support.Folder()
-        models = []
-        for name, data in (("kinds", KINDS), ("none", NONE), ("sizes", SIZES), ("shaped", SHAPED),
-                           ("rowless", ROWLESS)):
-            path = cls.folder.path / f"{name}.onnx"
-            path.write_bytes(data)
-            models.append(f"{name}={path}")
-        cls.ARGS = models
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            super().tearDownClass()
-        finally:
-            cls.folder.__exit__()
+class Http(support.OnnxTest):
+    MODELS = {"kinds": KINDS, "none": NONE, "sizes": SIZES, "shaped": SHAPED, "rowless": ROWLESS}
 
     def post(self, path, body, headers=None):
         with self.server.client() as client:
