@@ -19,6 +19,8 @@ static void refuse(struct srv_request *r, enum srv_found found)
 {
     const char *const name = r->match.model, *const version = r->match.version;
     const bool loaded = atomic_load(&r->server->loaded);
+    if (found == SRV_NOT_YET && r->guard.method == SRV_POST) /* an inference */
+        srv_repository_refused(&r->server->repository, name, version_asked(&r->match), 1);
     if (found == SRV_NOT_YET || (found == SRV_NO_MODEL && !loaded))
         srv_reply_error(r, 503, "model '%.128s' is loading", name);
     else if (found == SRV_NO_MODEL)

@@ -38,6 +38,13 @@ static void add_times(struct srv_runs *runs, const struct srv_run_times *ns)
     srv_add(&runs->output, ns->output);
 }
 
+void srv_metrics_refused(struct srv_model_metrics *m, uint64_t n)
+{
+    srv_add(&m->started, n);
+    srv_add(&m->shed[SRV_SHED_LOADING], n);
+    srv_add(&m->result[SRV_RESULT_SHED], n);
+}
+
 void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_times ns)
 {
     struct timespec now;

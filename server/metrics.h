@@ -88,6 +88,8 @@ struct srv_model_metrics {
 #undef X
 };
 
+/* `n` inferences refused because the model was loading. */
+void srv_metrics_refused(struct srv_model_metrics *m, uint64_t n);
 /* One run of the network. */
 void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_times ns);
 

@@ -144,7 +144,15 @@ static void http(struct rf_buf *b, const struct srv_server *server)
 struct served {
     size_t n;
     struct srv_model **list;
+    const struct srv_listing *listing; /* of those that are not there yet, too */
 };
+
+static void version_labels(struct rf_buf *b, const char *family, const struct srv_listed *item)
+{
+    rf_buf_text(b, family);
+    label(b, "{", "model", item->name);
+    rf_buf_printf(b, ",version=\"%" PRIu64 "\"", item->number);
+}
 
 static void model_info(struct rf_buf *b, const struct served *models)
 {
@@ -210,10 +218,8 @@ static void loading_text(struct rf_buf *b, const struct srv_server *server,
     head(b, family, "gauge", "1 when the version answers.");
     for (size_t i = 0; i < listing->n; i++) {
         const struct srv_listed *const item = &listing->items[i];
-        rf_buf_text(b, family);
-        label(b, "{", "model", item->name);
-        rf_buf_printf(b, ",version=\"%" PRIu64 "\"} %d\n", item->number,
-                      item->model && atomic_load(&server->ready));
+        version_labels(b, family, item);
+        rf_buf_printf(b, "} %d\n", item->model && atomic_load(&server->ready));
     }
     family = "rectifier_model_load_failures_total";
     head(b, family, "counter", "Loads that failed; what was served before still is.");
@@ -223,6 +229,21 @@ static void loading_text(struct rf_buf *b, const struct srv_server *server,
         rf_buf_text(b, family);
         label(b, "{", "model", listing->items[i].name);
         rf_buf_printf(b, "} %" PRIu64 "\n", listing->items[i].failures);
+    }
+}
+
+/* The sample of a model that is not there yet: inferences that were refused meanwhile. */
+static void refused_text(struct rf_buf *b, const struct served *models, const char *family,
+                         const char *key, const char *value)
+{
+    for (size_t i = 0; i < models->listing->n; i++) {
+        const struct srv_listed *const item = &models->listing->items[i];
+        if (item->refused == 0)
+            continue;
+        version_labels(b, family, item);
+        if (key)
+            label(b, ",", key, value);
+        rf_buf_printf(b, "} %" PRIu64 "\n", item->refused);
     }
 }
 
@@ -238,12 +259,16 @@ static void models_text(struct rf_buf *b, const struct srv_server *server,
     labelled_counters(b, models, "rectifier_inference_requests_total",
                       "Inferences ended, by result.", "result", results, SRV_N_RESULTS,
                       offsetof(struct srv_model_metrics, result));
+    refused_text(b, models, "rectifier_inference_requests_total", "result",
+                 results[SRV_RESULT_SHED]);
     labelled_counters(b, models, "rectifier_inference_shed_total",
                       "Inferences refused to protect the server.", "reason", reasons, SRV_N_SHEDS,
                       offsetof(struct srv_model_metrics, shed));
+    refused_text(b, models, "rectifier_inference_shed_total", "reason", reasons[SRV_SHED_LOADING]);
     MODEL_FAMILY("rectifier_inference_started_total", "counter",
                  "Inferences begun; once idle, the sum of all results.",
                  srv_read(&m->metrics.started));
+    refused_text(b, models, "rectifier_inference_started_total", NULL, NULL);
     MODEL_FAMILY("rectifier_inference_rows_total", "counter", "Rows computed.",
                  srv_read(&m->metrics.rows));
     MODEL_FAMILY("rectifier_inference_executions_total", "counter", "Runs of the network.",
@@ -378,7 +403,7 @@ static void activity_text(struct rf_buf *b, const struct srv_server *server,
 void srv_metrics_text(struct rf_buf *b, struct srv_server *server)
 {
     struct srv_listing listing;
-    struct served served = {0};
+    struct served served = {.listing = &listing};
     srv_repository_list(&server->repository, &listing);
     served.list = calloc(listing.n + 1, sizeof(struct srv_model *));
     for (size_t i = 0; served.list && i < listing.n; i++)

@@ -46,12 +46,12 @@ static const struct srv_version *highest(const struct srv_entry *entry)
     return NULL;
 }
 
-static bool is_loading(const struct srv_entry *entry)
+static struct srv_version *highest_loading(struct srv_entry *entry)
 {
-    for (size_t i = 0; i < entry->n; i++)
-        if (entry->versions[i].state == SRV_LOADING)
-            return true;
-    return false;
+    for (size_t i = entry->n; i > 0; i--)
+        if (entry->versions[i - 1].state == SRV_LOADING)
+            return &entry->versions[i - 1];
+    return NULL;
 }
 
 /* Two can have the name for as long as only one is served. */
@@ -75,7 +75,7 @@ static enum srv_found find(struct srv_repository *r, const char *name, uint64_t 
         *model = srv_model_ref(v->model);
         return SRV_FOUND;
     }
-    if (v ? v->state == SRV_LOADING : !highest(entry) && is_loading(entry))
+    if (v ? v->state == SRV_LOADING : !highest(entry) && highest_loading(entry))
         return SRV_NOT_YET;
     return highest(entry) ? SRV_NO_VERSION : SRV_NO_VERSIONS;
 }
@@ -88,6 +88,21 @@ enum srv_found srv_repository_find(struct srv_repository *r, const char *name, u
     const enum srv_found found = find(r, name, version, model);
     pthread_mutex_unlock(&r->lock);
     return found;
+}
+
+void srv_repository_refused(struct srv_repository *r, const char *name, uint64_t version,
+                            uint64_t n)
+{
+    pthread_mutex_lock(&r->lock);
+    struct srv_entry *const entry = srv_repository_named(r, name);
+    struct srv_version *v = NULL;
+    if (entry)
+        v = version ? srv_entry_version(entry, version) : highest_loading(entry);
+    if (v && v->model) /* by now it is there */
+        srv_metrics_refused(&v->model->metrics, n);
+    else if (v)
+        v->refused += n;
+    pthread_mutex_unlock(&r->lock);
 }
 
 bool srv_repository_default(struct srv_repository *r, char *name, size_t size)
@@ -126,6 +141,7 @@ static void list_entry(struct srv_listing *listing, const struct srv_entry *entr
                                     .failures = entry->failures,
                                     .is_first = i == 0,
                                     .state = v->state,
+                                    .refused = v->refused,
                                     .model = v->model ? srv_model_ref(v->model) : NULL};
         snprintf(item->name, sizeof item->name, "%s", entry->name);
         snprintf(item->reason, sizeof item->reason, "%s", v->reason);
@@ -232,6 +248,8 @@ void srv_repository_swap(struct srv_repository *r, struct srv_entry *entry,
     struct srv_model *const before = version->model;
     version->model = model;
     version->state = SRV_READY;
+    srv_metrics_refused(&model->metrics, version->refused);
+    version->refused = 0;
     version->reason[0] = '\0';
     snprintf(entry->name, sizeof entry->name, "%s", model->name);
     entry->is_named = true;

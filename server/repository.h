@@ -19,6 +19,7 @@ struct srv_version {
     uint64_t number;
     uint64_t stamp; /* of the files last tried */
     enum srv_state state;
+    uint64_t refused;           /* inferences for it, while it was not there yet */
     struct srv_model *model;    /* a reference, or NULL */
     char reason[RF_ERROR_TEXT]; /* why it is not served, or why a newer copy is not; or "" */
 };
@@ -49,6 +50,9 @@ enum srv_found { SRV_FOUND, SRV_NO_MODEL, SRV_NO_VERSIONS, SRV_NO_VERSION, SRV_N
 /* A reference to the model's version (0: the highest served); NULL unless SRV_FOUND. */
 enum srv_found srv_repository_find(struct srv_repository *r, const char *name, uint64_t version,
                                    struct srv_model **model);
+/* Counts `n` inferences that were refused because of SRV_NOT_YET. */
+void srv_repository_refused(struct srv_repository *r, const char *name, uint64_t version,
+                            uint64_t n);
 /* The model of /infer when none is named by an option: the only one served, or the first MODEL. A
  * folder of several has none: false, and `name` lists them for a message. */
 bool srv_repository_default(struct srv_repository *r, char *name, size_t size);
@@ -60,6 +64,7 @@ struct srv_listed {
     char name[SRV_MAX_MODEL_NAME + 2];
     uint64_t number, failures; /* failures: of all versions */
     bool is_first;             /* of its model */
+    uint64_t refused;          /* inferences that are not in a model's counters yet */
     enum srv_state state;
     struct srv_model *model; /* a reference, or NULL */
     char reason[RF_ERROR_TEXT];

@@ -216,16 +216,22 @@ static enum rf_status announce(struct srv_sync *s, const struct srv_disk_model *
 
 /* ---- at the start ---- */
 
-/* In place of what was listed. */
+/* In place of what was listed; inferences that were refused meanwhile stay counted. */
 static enum rf_status announce_all(struct srv_sync *s, const struct srv_layout *layout,
                                    struct rf_error *err)
 {
     struct srv_repository *repository = &s->server->repository;
+    struct srv_listing before;
     enum rf_status rc = RF_OK;
+    srv_repository_list(repository, &before);
     while (repository->n > 0)
         srv_repository_remove(repository, repository->entries[repository->n - 1]);
     for (size_t i = 0; !rc && i < layout->n; i++)
         rc = announce(s, &layout->models[i], err);
+    for (size_t i = 0; i < before.n; i++)
+        srv_repository_refused(repository, before.items[i].name, before.items[i].number,
+                               before.items[i].refused);
+    srv_listing_release(&before);
     return rc;
 }
 

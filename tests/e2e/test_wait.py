@@ -42,11 +42,21 @@ class Wait(unittest.TestCase):
             self.assertIn("loading", reply.json()["error"])
         self.assertEqual(self.ask(server, "/v2/repository/index", b"").body,
                          b'[{"name":"m","version":"1","state":"LOADING"}]')
+        self.assertEqual(self.ask(server, "/v2/models/m").status, 503)  # no inference, not counted
+        self.check_refused(server, started=3)
         tagged.write(model, 3, name="m")
         server.wait_ready()
         self.assertEqual(tagged.tag_of(self.ask(server, "/infer", tagged.ONES)), 3)
-        server.check_conservation()
+        self.check_refused(server, started=4)
         server.stop()
+
+    def check_refused(self, server, started):
+        """What was refused while the model was loading is counted, and stays so when it is there."""
+        m = server.check_conservation()
+        labels = {"model": "m", "version": "1"}
+        self.assertEqual(m.value("rectifier_inference_started_total", **labels), started)
+        self.assertEqual(m.value("rectifier_inference_requests_total", result="shed", **labels), 3)
+        self.assertEqual(m.value("rectifier_inference_shed_total", reason="loading", **labels), 3)
 
     def test_versions_that_arrive(self):
         server = self.launch("--wait-for-model", "300s", "--model-control", "api", model=self.path / "r")
