@@ -81,10 +81,11 @@ enum rf_status srv_loader_new(struct srv_loader **out, struct srv_sync *sync, ui
 
 enum rf_status srv_loader_start(struct srv_loader *loader, struct rf_error *err)
 {
-    if (pthread_create(&loader->thread, NULL, work, loader) != 0)
-        return rf_fail(err, RF_NOMEM, "cannot start the thread that loads models");
-    loader->running = true;
-    return RF_OK;
+    pthread_mutex_lock(&loader->lock); /* who looks at `running` looks at `thread`, too */
+    loader->running = pthread_create(&loader->thread, NULL, work, loader) == 0;
+    pthread_mutex_unlock(&loader->lock);
+    return loader->running ? RF_OK
+                           : rf_fail(err, RF_NOMEM, "cannot start the thread that loads models");
 }
 
 void srv_loader_stop(struct srv_loader *loader)
@@ -112,13 +113,14 @@ void srv_loader_free(struct srv_loader *loader)
 void srv_loader_submit(struct srv_loader *loader, struct rf_task *task)
 {
     task->next = NULL;
-    if (!loader->running) {
-        task->run(task);
-        return;
-    }
     pthread_mutex_lock(&loader->lock);
-    *loader->last = task;
-    loader->last = &task->next;
-    pthread_cond_signal(&loader->work);
+    const bool at_once = !loader->running || pthread_equal(loader->thread, pthread_self());
+    if (!at_once) {
+        *loader->last = task;
+        loader->last = &task->next;
+        pthread_cond_signal(&loader->work);
+    }
     pthread_mutex_unlock(&loader->lock);
+    if (at_once)
+        task->run(task);
 }

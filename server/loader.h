@@ -13,8 +13,8 @@
 struct srv_loader;
 struct srv_sync;
 
-/* `poll_ns`: between two looks at the disk; 0: none. Without its thread, tasks run where they are
- * submitted. */
+/* `poll_ns`: between two looks at the disk; 0: none. Without its thread, and by its thread, tasks
+ * run where they are submitted. */
 enum rf_status srv_loader_new(struct srv_loader **out, struct srv_sync *sync, uint64_t poll_ns,
                               struct rf_error *err) RF_CHECKED;
 enum rf_status srv_loader_start(struct srv_loader *loader, struct rf_error *err) RF_CHECKED;

@@ -11,6 +11,7 @@
 #include "proto/text.h"
 #include "server/embedded.h"
 #include "server/loader.h"
+#include "server/repository.h"
 
 static void return_memory(void)
 {
@@ -143,8 +144,13 @@ struct srv_model *srv_model_ref(struct srv_model *model)
 
 static void release_task(struct rf_task *task)
 {
-    free_model((struct srv_model *)((char *)task - offsetof(struct srv_model, release)));
+    struct srv_model *const model =
+        (struct srv_model *)((char *)task - offsetof(struct srv_model, release));
+    const struct srv_place place = model->place;
+    free_model(model);
     return_memory();
+    if (place.repository)
+        srv_repository_freed(&place);
 }
 
 void srv_model_unref(struct srv_model *model)

@@ -19,10 +19,20 @@
 #include "server/rows.h"
 
 struct srv_loader;
+struct srv_repository;
+struct srv_entry;
+
+/* Where a model is, or was, served. */
+struct srv_place {
+    struct srv_repository *repository; /* hears when the model is freed; NULL: nobody does */
+    struct srv_entry *entry;
+    uint64_t number;
+};
 
 struct srv_model {
     atomic_size_t refs;
     struct srv_loader *loader; /* frees it, if not NULL, in its own thread */
+    struct srv_place place;
     struct rf_task release;
     char name[SRV_MAX_MODEL_NAME + 1];
     char version[21];

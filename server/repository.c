@@ -7,8 +7,10 @@
 
 const char *srv_state_text(enum srv_state state)
 {
-    static const char *const text[] = {
-        [SRV_LOADING] = "LOADING", [SRV_READY] = "READY", [SRV_UNAVAILABLE] = "UNAVAILABLE"};
+    static const char *const text[] = {[SRV_LOADING] = "LOADING",
+                                       [SRV_READY] = "READY",
+                                       [SRV_UNLOADING] = "UNLOADING",
+                                       [SRV_UNAVAILABLE] = "UNAVAILABLE"};
     return text[state];
 }
 
@@ -20,8 +22,12 @@ void srv_repository_init(struct srv_repository *r)
 
 static void free_entry(struct srv_entry *entry)
 {
-    for (size_t i = 0; i < entry->n; i++)
-        srv_model_unref(entry->versions[i].model);
+    for (size_t i = 0; i < entry->n; i++) {
+        struct srv_model *const model = entry->versions[i].model;
+        if (model)
+            model->place.repository = NULL;
+        srv_model_unref(model);
+    }
     free(entry->versions);
     free(entry->key);
     free(entry->path);
@@ -202,8 +208,10 @@ static struct srv_entry *append(struct srv_repository *r, struct srv_entry *entr
 struct srv_entry *srv_repository_add(struct srv_repository *r, const struct srv_disk_model *disk)
 {
     struct srv_entry *entry = srv_repository_at(r, disk->key);
-    if (entry)
+    if (entry) {
+        entry->goes = false;
         return entry;
+    }
     entry = calloc(1, sizeof *entry);
     if (!entry)
         return NULL;
@@ -225,6 +233,7 @@ struct srv_version *srv_entry_add(struct srv_repository *r, struct srv_entry *en
     pthread_mutex_lock(&r->lock);
     if (v) {
         v->state = v->model ? SRV_READY : SRV_LOADING;
+        v->goes = false;
         pthread_mutex_unlock(&r->lock);
         return v;
     }
@@ -241,11 +250,27 @@ struct srv_version *srv_entry_add(struct srv_repository *r, struct srv_entry *en
     return v;
 }
 
+/* Under the lock: the model is not served any more. The reference, to be given back outside. */
+static struct srv_model *take_model(struct srv_version *v)
+{
+    struct srv_model *const model = v->model;
+    v->model = NULL;
+    v->leaving += model != NULL;
+    return model;
+}
+
+/* Under the lock: of a version without a model. */
+static void end_version(struct srv_version *v)
+{
+    v->state = v->leaving > 0 ? SRV_UNLOADING : SRV_UNAVAILABLE;
+}
+
 void srv_repository_swap(struct srv_repository *r, struct srv_entry *entry,
                          struct srv_version *version, struct srv_model *model)
 {
+    model->place = (struct srv_place){r, entry, version->number};
     pthread_mutex_lock(&r->lock);
-    struct srv_model *const before = version->model;
+    struct srv_model *const before = take_model(version);
     version->model = model;
     version->state = SRV_READY;
     srv_metrics_refused(&model->metrics, version->refused);
@@ -262,7 +287,10 @@ void srv_repository_failed(struct srv_repository *r, struct srv_entry *entry,
 {
     pthread_mutex_lock(&r->lock);
     entry->failures++;
-    version->state = version->model ? SRV_READY : SRV_UNAVAILABLE;
+    if (version->model)
+        version->state = SRV_READY;
+    else
+        end_version(version);
     snprintf(version->reason, sizeof version->reason, "%s", reason);
     pthread_mutex_unlock(&r->lock);
 }
@@ -271,36 +299,74 @@ void srv_repository_unload(struct srv_repository *r, struct srv_version *version
                            const char *reason)
 {
     pthread_mutex_lock(&r->lock);
-    struct srv_model *const before = version->model;
-    version->model = NULL;
-    version->state = SRV_UNAVAILABLE;
+    struct srv_model *const before = take_model(version);
+    end_version(version);
     snprintf(version->reason, sizeof version->reason, "%s", reason);
     pthread_mutex_unlock(&r->lock);
     srv_model_unref(before);
 }
 
+/* Under the lock; nothing of it is in use. */
+static void forget_version(struct srv_entry *entry, struct srv_version *v)
+{
+    entry->n--;
+    memmove(v, v + 1, (size_t)(entry->versions + entry->n - v) * sizeof *v);
+}
+
+/* The same of an entry without versions. */
+static void forget_entry(struct srv_repository *r, struct srv_entry *entry)
+{
+    size_t i = 0;
+    while (r->entries[i] != entry)
+        i++;
+    r->n--;
+    memmove(&r->entries[i], &r->entries[i + 1], (r->n - i) * sizeof(struct srv_entry *));
+    free_entry(entry);
+}
+
+/* Forgets the version, and its entry, if they are to go and not in use. */
+static void clean_up(struct srv_repository *r, struct srv_entry *entry, struct srv_version *v)
+{
+    if (v && v->goes && v->leaving == 0)
+        forget_version(entry, v);
+    if (entry->goes && entry->n == 0)
+        forget_entry(r, entry);
+}
+
 void srv_repository_remove_version(struct srv_repository *r, struct srv_entry *entry,
                                    uint64_t number)
 {
-    struct srv_version *const v = srv_entry_version(entry, number);
-    if (!v)
-        return;
     pthread_mutex_lock(&r->lock);
-    struct srv_model *const before = v->model;
-    entry->n--;
-    memmove(v, v + 1, (size_t)(entry->versions + entry->n - v) * sizeof *v);
+    struct srv_version *const v = srv_entry_version(entry, number);
+    struct srv_model *const before = v ? take_model(v) : NULL;
+    if (v) {
+        v->goes = true;
+        v->stamp = 0; /* if it comes back meanwhile, it is loaded again */
+        end_version(v);
+        clean_up(r, entry, v);
+    }
     pthread_mutex_unlock(&r->lock);
     srv_model_unref(before);
 }
 
 void srv_repository_remove(struct srv_repository *r, struct srv_entry *entry)
 {
+    for (size_t i = entry->n; i > 0; i--)
+        srv_repository_remove_version(r, entry, entry->versions[i - 1].number);
     pthread_mutex_lock(&r->lock);
-    size_t i = 0;
-    while (r->entries[i] != entry)
-        i++;
-    r->n--;
-    memmove(&r->entries[i], &r->entries[i + 1], (r->n - i) * sizeof(struct srv_entry *));
+    entry->goes = true;
+    clean_up(r, entry, NULL);
     pthread_mutex_unlock(&r->lock);
-    free_entry(entry);
+}
+
+void srv_repository_freed(const struct srv_place *place)
+{
+    struct srv_repository *const r = place->repository;
+    pthread_mutex_lock(&r->lock);
+    struct srv_version *const v = srv_entry_version(place->entry, place->number);
+    v->leaving--;
+    if (v->state == SRV_UNLOADING)
+        end_version(v);
+    clean_up(r, place->entry, v);
+    pthread_mutex_unlock(&r->lock);
 }

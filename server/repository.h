@@ -12,7 +12,7 @@
 #include "server/models.h"
 
 /* As the protocol's repository extension has them. */
-enum srv_state { SRV_LOADING, SRV_READY, SRV_UNAVAILABLE };
+enum srv_state { SRV_LOADING, SRV_READY, SRV_UNLOADING, SRV_UNAVAILABLE };
 const char *srv_state_text(enum srv_state state);
 
 struct srv_version {
@@ -21,6 +21,8 @@ struct srv_version {
     enum srv_state state;
     uint64_t refused;           /* inferences for it, while it was not there yet */
     struct srv_model *model;    /* a reference, or NULL */
+    size_t leaving;             /* copies that are not served any more, but still in use */
+    bool goes;                  /* forgotten when they are gone */
     char reason[RF_ERROR_TEXT]; /* why it is not served, or why a newer copy is not; or "" */
 };
 
@@ -30,6 +32,7 @@ struct srv_entry {
     char name[SRV_MAX_MODEL_NAME + 2];
     bool is_named; /* else the file's name replaces this one when it is loaded */
     bool in_repository;
+    bool goes;         /* forgotten with its last version */
     uint64_t failures; /* loads that failed */
     size_t n;
     struct srv_version *versions; /* ascending */
@@ -95,12 +98,14 @@ void srv_repository_swap(struct srv_repository *r, struct srv_entry *entry,
 /* What was tried came to nothing; a version that is served goes on. */
 void srv_repository_failed(struct srv_repository *r, struct srv_entry *entry,
                            struct srv_version *version, const char *reason);
-/* Ends serving; the version stays listed. */
+/* Ends serving: the version is unloading until its last request has ended, and stays listed. */
 void srv_repository_unload(struct srv_repository *r, struct srv_version *version,
                            const char *reason);
-/* Ends serving, and forgets. */
+/* Ends serving, and forgets as soon as nothing is in use any more. */
 void srv_repository_remove_version(struct srv_repository *r, struct srv_entry *entry,
                                    uint64_t number);
 void srv_repository_remove(struct srv_repository *r, struct srv_entry *entry);
+/* Of a model that was served there, now freed. */
+void srv_repository_freed(const struct srv_place *place);
 
 #endif

@@ -6,6 +6,7 @@ import unittest
 
 import support
 import tagged
+import wire
 
 INTERVAL = 0.05
 POLL = ("--model-control", "poll", "--poll-interval", f"{INTERVAL * 1000:.0f}ms")
@@ -101,6 +102,22 @@ class Poll(unittest.TestCase):
             (self.path / ".gone").rename(self.model)
             support.wait_for(lambda: self.status(server) == 200, "its return")
             self.assertEqual(self.tag(server), 1)
+
+    def test_a_model_removed_and_put_back_while_in_use(self):
+        body = wire.request_bytes("POST", "/infer/m", bytes(12 << 20), support.RAW.items())
+        with support.Server(*POLL, model=self.path) as server, server.wire(timeout=120) as held:
+            held.send(body)
+            support.wait_for(lambda: server.metrics().total("rectifier_inference_requests_total",
+                                                            result="ok") == 1, "the request's result")
+            self.model.rename(self.path / ".gone")
+            support.wait_for(lambda: self.index(server)[("m", "1")]["state"] == "UNLOADING", "its end")
+            self.assertEqual(self.status(server), 404)
+            (self.path / ".gone").rename(self.model)
+            support.wait_for(lambda: self.status(server) == 200, "its return")
+            self.model.rename(self.path / ".gone")
+            support.wait_for(lambda: self.index(server)[("m", "1")]["state"] == "UNLOADING", "its second end")
+            self.assertEqual(held.final().status, 200)
+            support.wait_for(lambda: self.index(server) == {}, "the end of the last request")
 
     def test_one_model_replaced(self):
         """A MODEL of its own: it is the same model, whatever name a later copy gives itself."""

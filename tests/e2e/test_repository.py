@@ -6,8 +6,10 @@ import unittest
 
 import support
 import tagged
+import wire
 
 API = ("--model-control", "api")
+HELD = 12 << 20  # bytes of a reply that no socket's buffers hold
 
 
 class RepositoryTest(unittest.TestCase):
@@ -191,6 +193,61 @@ class Control(RepositoryTest):
             self.assertEqual(self.load(server).status, 200)
             self.assertEqual(self.tag(server), 2)
             self.assertEqual(self.get(server, "/v2/health/ready").status, 200)
+
+    def hold(self, server):
+        """A request that is computed but whose reply is not read, so that it does not end."""
+        before = server.metrics().total("rectifier_inference_requests_total", result="ok")
+        w = server.wire(timeout=120)
+        self.addCleanup(w.close)
+        w.send(wire.request_bytes("POST", "/infer/m", bytes(HELD), support.RAW.items()))
+        support.wait_for(lambda: server.metrics().total("rectifier_inference_requests_total",
+                                                        result="ok") > before, "the held request's result")
+        return w
+
+    def let_go(self, w):
+        reply = w.final()
+        self.assertEqual((reply.status, len(reply.body)), (200, HELD))
+
+    def test_unloading(self):
+        """An answer to unload does not wait for requests under way; the index says that there are some."""
+        with support.Server(*API, model=self.path) as server:
+            held = self.hold(server)
+            self.assertEqual(self.load(server, verb="unload").status, 200)
+            self.assertEqual(self.index(server), '[{"name":"m","version":"1","state":"UNLOADING"}]')
+            self.assertEqual(self.index(server, b'{"ready":true}'), "[]")
+            self.assertEqual(self.ask(server, "/infer/m").status, 404)
+            self.assertEqual(server.metrics().value("rectifier_model_ready", model="m", version="1"), 0)
+            self.let_go(held)
+            gone = '[{"name":"m","version":"1","state":"UNAVAILABLE","reason":"unloaded"}]'
+            support.wait_for(lambda: self.index(server) == gone, "the end of the last request")
+
+    def test_loaded_while_unloading(self):
+        ready = '[{"name":"m","version":"1","state":"READY"}]'
+        with support.Server(*API, model=self.path) as server:
+            held = [self.hold(server)]
+            self.assertEqual(self.load(server, verb="unload").status, 200)
+            tagged.write(self.path / "m" / "1", 5)
+            self.assertEqual(self.load(server).status, 200)
+            self.assertEqual(self.index(server), ready)
+            self.assertEqual(self.tag(server), 5)
+            held.append(self.hold(server))
+            self.let_go(held[0])
+            self.assertEqual(self.index(server), ready)
+            self.assertEqual(self.load(server, verb="unload").status, 200)
+            self.assertIn("UNLOADING", self.index(server))
+            self.let_go(held[1])
+            support.wait_for(lambda: "UNAVAILABLE" in self.index(server), "the end of the last request")
+
+    def test_a_version_replaced_while_in_use(self):
+        """It stays listed until its last request has ended."""
+        ready = '{"name":"m","version":"2","state":"READY"}'
+        with support.Server(*API, model=self.path) as server:
+            held = self.hold(server)
+            tagged.write(self.path / "m" / "2", 2)
+            self.assertEqual(self.load(server).status, 200)
+            self.assertEqual(self.index(server), '[{"name":"m","version":"1","state":"UNLOADING"},' + ready + "]")
+            self.let_go(held)
+            support.wait_for(lambda: self.index(server) == f"[{ready}]", "the end of the last request")
 
     def test_counters_begin_anew(self):
         with support.Server(*API, model=self.path) as server:
