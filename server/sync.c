@@ -41,6 +41,12 @@ void srv_sync_free(struct srv_sync *sync)
     free(sync);
 }
 
+/* Whether what is wrong now may be mended while the server runs. */
+static bool looks_again(const struct srv_sync *s)
+{
+    return s->server->config->model_control != SRV_CONTROL_NONE;
+}
+
 /* ---- looking at the disk ---- */
 
 /* What to do where a MODEL is not there. */
@@ -167,7 +173,7 @@ static enum rf_status load_version(struct srv_sync *s, struct srv_entry *entry,
             log_version(SRV_INFO, "model loaded", entry->name, disk->number, NULL);
     } else if (why.status) {
         srv_repository_failed(repository, entry, v, why.text);
-        if (s->running)
+        if (looks_again(s))
             log_version(SRV_ERROR, "model not loaded", entry->name, disk->number, why.text);
         rf_fail(err, why.status, "%s", why.text);
     }
@@ -250,22 +256,52 @@ enum rf_status srv_sync_look(struct srv_sync *sync, bool *settled, struct rf_err
     return rc;
 }
 
+/* Whether version i is to be loaded, after `served` higher ones were. */
+static bool is_next(const struct srv_sync *s, const struct srv_disk_model *disk, size_t i,
+                    size_t served)
+{
+    const struct srv_policy *const policy = &s->server->policy;
+    return looks_again(s) && disk->is_versioned && policy->latest
+               ? served < policy->latest
+               : srv_policy_wants(policy, disk, i);
+}
+
+/* The highest first. Where one that fails may be mended later, lower ones stand in for it, as they
+ * would had they been served before it came; then it is a failure only when none can be served. */
 static enum rf_status start_model(struct srv_sync *s, const struct srv_disk_model *disk,
                                   struct rf_error *err)
 {
     struct srv_entry *entry = srv_repository_add(&s->server->repository, disk);
     enum rf_status rc = entry ? RF_OK : rf_fail_nomem(err, "a model", sizeof(struct srv_entry));
-    size_t wanted = 0;
-    for (size_t i = 0; !rc && i < disk->n; i++) {
-        if (!srv_policy_wants(&s->server->policy, disk, i))
+    size_t tried = 0, served = 0;
+    for (size_t i = disk->n; entry && i > 0 && (!rc || looks_again(s)); i--) {
+        if (!is_next(s, disk, i - 1, served))
             continue;
-        rc = load_version(s, entry, &disk->versions[i], true, err);
-        wanted++;
+        const enum rf_status one =
+            load_version(s, entry, &disk->versions[i - 1], true, rc ? NULL : err);
+        rc = rc ? rc : one;
+        served += one == RF_OK;
+        tried++;
     }
-    if (!rc && wanted == 0)
-        rc = rf_fail(err, RF_NOT_FOUND, "%s: none of its versions is one of --version-policy %s",
-                     disk->path, s->server->config->version_policy);
-    return rc;
+    if (!rc && tried == 0) {
+        static const char text[] = "%s: none of its versions is one of --version-policy %s";
+        const char *const policy = s->server->config->version_policy;
+        if (looks_again(s))
+            srv_log(SRV_WARN, text, disk->path, policy);
+        return rf_fail(err, RF_NOT_FOUND, text, disk->path, policy);
+    }
+    return served > 0 && looks_again(s) ? RF_OK : rc;
+}
+
+static enum rf_status start_models(struct srv_sync *s, const struct srv_layout *layout,
+                                   struct rf_error *err)
+{
+    enum rf_status rc = RF_OK;
+    for (size_t i = 0; i < layout->n && (!rc || looks_again(s)); i++) {
+        const enum rf_status one = start_model(s, &layout->models[i], rc ? NULL : err);
+        rc = rc ? rc : one;
+    }
+    return looks_again(s) && srv_repository_serves(&s->server->repository) ? RF_OK : rc;
 }
 
 /* Only a server that can be given models later may start without one. */
@@ -274,12 +310,12 @@ enum rf_status srv_sync_start(struct srv_sync *sync, struct rf_error *err)
     const struct srv_config *config = sync->server->config;
     struct srv_layout layout;
     enum rf_status rc = scan(sync, &layout, FAIL, err);
-    if (config->model_control != SRV_CONTROL_NONE)
+    if (looks_again(sync))
         srv_layout_drop_empty(&layout);
     if (!rc)
         rc = announce_all(sync, &layout, err);
-    for (size_t i = 0; !rc && i < layout.n; i++)
-        rc = start_model(sync, &layout.models[i], err);
+    if (!rc)
+        rc = start_models(sync, &layout, err);
     srv_layout_release(&sync->layout);
     sync->layout = layout;
     sync->running = true;

@@ -136,6 +136,68 @@ class Layouts(RepositoryTest):
         self.assertIn("takes no name ('x')", done.stderr)
 
 
+class BrokenAtTheStart(RepositoryTest):
+    """What a server that looks again later does with models that cannot be loaded now."""
+
+    CONTROLS = (API, ("--model-control", "poll", "--poll-interval", "50ms"))
+
+    def version(self, number, broken=False, model="m"):
+        folder = tagged.write(self.path / model / str(number), number)
+        if broken:
+            (folder / "model.safetensors").write_bytes(b"nothing of use")
+
+    def states(self, server):
+        return {(i["name"], i["version"]): i["state"] for i in json.loads(self.index(server))}
+
+    def test_the_newest_version(self):
+        """The one below serves in its place, as if it had been there before; mended, it takes over."""
+        self.version(1)
+        self.version(2)
+        self.version(3, broken=True)
+        for control in self.CONTROLS:
+            with self.subTest(control), support.Server(*control, model=self.path) as server:
+                self.assertEqual(self.tag(server), 2)
+                self.assertEqual(self.states(server), {("m", "2"): "READY", ("m", "3"): "UNAVAILABLE"})
+                self.assertIn("model.safetensors", json.loads(self.index(server))[1]["reason"])
+                self.assertIn("model not loaded", server.output())
+                self.assertEqual(server.metrics().value("rectifier_model_load_failures_total", model="m"), 1)
+        with support.Server(*self.CONTROLS[1], model=self.path) as server:
+            self.version(3)
+            support.wait_for(lambda: self.states(server) == {("m", "3"): "READY"}, "the version mended")
+            self.assertEqual(self.tag(server), 3)
+
+    def test_policies(self):
+        for n in (1, 2, 3, 4):
+            self.version(n, broken=n == 4)
+        for policy, served in (("latest:2", ["2", "3"]), ("all", ["1", "2", "3"]), ("2,4", ["2"])):
+            with self.subTest(policy), support.Server(*API, "--version-policy", policy,
+                                                      model=self.path) as server:
+                self.assertEqual(self.get(server, "/v2/models/m").json()["versions"], served)
+
+    def test_another_model(self):
+        self.version(1)
+        self.version(1, broken=True, model="n")
+        for control in self.CONTROLS:
+            with self.subTest(control), support.Server(*control, model=self.path) as server:
+                self.assertEqual(self.tag(server, "/infer/m"), 1)
+                self.assertEqual(self.states(server), {("m", "1"): "READY", ("n", "1"): "UNAVAILABLE"})
+                self.assertEqual(self.get(server, "/v2/models/n/ready").status, 404)
+
+    def test_all(self):
+        """Nothing to serve ends the start, and so does anything broken where nobody looks again."""
+        self.version(1, broken=True)
+        for control in self.CONTROLS:
+            self.check_end(*control)
+        self.version(1)
+        self.version(2, broken=True)
+        self.check_end()
+
+    def check_end(self, *control):
+        done = support.run("serve", self.path, "--port", support.free_port(), *control)
+        self.assertEqual(done.returncode, 1, control)
+        self.assertIn("model.safetensors", done.stderr.splitlines()[-1])
+
+
 class Control(RepositoryTest):
     """POST /v2/repository/..."""
 
