@@ -20,6 +20,22 @@ static bool is_preflight(const struct srv_request *r)
            srv_request_header(r, "Access-Control-Request-Method");
 }
 
+/* A browser lets every page send what a form can send, here and without asking first. It says whose
+ * page it is; newer ones also how far that is from here. */
+static bool is_foreign_page(const struct srv_request *r)
+{
+    const struct srv_config *config = r->server->config;
+    const char *const origin = srv_request_header(r, "Origin");
+    const char *const site = srv_request_header(r, "Sec-Fetch-Site");
+    const char *const host = srv_request_header(r, "Host");
+    if (r->guard.method != SRV_POST || strcmp(config->cors_origin, "*") == 0)
+        return false;
+    if (!origin)
+        return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+    return !(*origin && strcmp(origin, config->cors_origin) == 0) &&
+           !(host && srv_origin_is_own(origin, host, config->allowed_hosts));
+}
+
 static void check_query(struct srv_request *r)
 {
     const struct srv_route *route = &srv_routes[r->match.id];
@@ -58,6 +74,10 @@ void srv_admit(struct srv_request *r)
         srv_reply_error(r, 405, "%.100s does not take %s; it takes %s", r->guard.path, r->method,
                         srv_route_allow(r->match.id));
         srv_reply_header(r, "Allow", srv_route_allow(r->match.id));
+    } else if (is_foreign_page(r)) {
+        srv_reply_error(r, 403,
+                        "pages of other origins may not ask here: --cors-origin lets those of one, "
+                        "--allowed-hosts the server's own under another name");
     } else {
         check_query(r);
     }

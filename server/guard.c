@@ -82,6 +82,12 @@ bool srv_host_is_allowed(const char *host, const char *list)
     return false;
 }
 
+bool srv_origin_is_own(const char *origin, const char *host, const char *list)
+{
+    const char *const authority = strstr(origin, "://");
+    return authority && strcasecmp(authority + 3, host) == 0 && srv_host_is_allowed(host, list);
+}
+
 static bool check_method(struct srv_guard *g, const char *method)
 {
     static const char *const others[] = {"PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"};

@@ -53,6 +53,10 @@ void srv_guard_check(struct srv_guard *out, const char *method, const char *uri,
  * here comes with that name. */
 bool srv_host_is_allowed(const char *host, const char *list);
 
+/* Whether a page of `origin` came from here: it has the name that the request was sent to, and that
+ * name is allowed. */
+bool srv_origin_is_own(const char *origin, const char *host, const char *list);
+
 /* The value of the first header of that name (any case), or NULL. */
 const char *srv_header_find(const struct srv_header *headers, size_t n, const char *name);
 

@@ -55,6 +55,70 @@ class AnyHost(support.ServerTest):
         self.assertEqual([name for name, _ in reply.headers if name.lower().startswith("access-control")], [])
 
 
+BODY = json.dumps([0] * 64).encode()
+POSTS = (("/infer", BODY), ("/infer/digits", BODY), ("/v2/repository/index", b""),
+         ("/v1/models/digits:predict", b'{"instances":[' + BODY + b"]}"))
+
+
+class Pages(support.ServerTest):
+    """What pages in a browser may send without asking first."""
+
+    ARGS = ("--allowed-hosts", "models.example")
+
+    def post(self, host, *headers, path="/infer", body=BODY):
+        return ask(self.server, "POST", path, [("Content-Type", "text/plain"), *headers], host, body)
+
+    def test_other_origins(self):
+        """Not even where the page's own name was made to point here."""
+        here = f"127.0.0.1:{self.server.port}"
+        before = self.server.metrics().total("rectifier_inference_started_total")
+        for host, origin in ((here, "http://evil.example"), (here, "null"), (here, "http://localhost:1"),
+                             (here, "https://models.example"), (here, f"http://{here}.evil.example"), (here, ""),
+                             ("models.example", "http://evil.models.example"), (here, f"//{here}"),
+                             (here, "chrome-extension://abc"), (here, f"http://127.0.0.1:{self.server.port + 1}")):
+            for path, body in POSTS:
+                with self.subTest(host=host, origin=origin, path=path):
+                    self.assert_error(self.post(host, ("Origin", origin), path=path, body=body), 403, "--cors-origin")
+        for site in ("cross-site", "same-site"):
+            self.assert_error(self.post(here, ("Sec-Fetch-Site", site)), 403)
+        self.assertEqual(self.server.metrics().total("rectifier_inference_started_total"), before)
+
+    def test_our_own(self):
+        for host, origin in (("127.0.0.1:8080", "http://127.0.0.1:8080"), ("localhost:8080", "http://localhost:8080"),
+                             ("models.example", "https://models.example"), ("[::1]:80", "http://[::1]:80"),
+                             ("Models.example:8443", "https://models.example:8443")):
+            with self.subTest(host):
+                self.assertEqual(self.post(host, ("Origin", origin), ("Sec-Fetch-Site", "same-origin")).status, 200)
+
+    def test_no_page(self):
+        """Programs name no origin; what was typed into the address bar is nobody's page."""
+        self.assertEqual(self.post("127.0.0.1").status, 200)
+        self.assertEqual(self.post("127.0.0.1", ("Sec-Fetch-Site", "none")).status, 200)
+
+    def test_reading(self):
+        """A link from anywhere leads to what can be read; its page cannot read it."""
+        reply = ask(self.server, "GET", "/v2", [("Origin", "http://evil.example"), ("Sec-Fetch-Site", "cross-site")])
+        self.assertEqual((reply.status, reply.header("Access-Control-Allow-Origin")), (421, None))
+        reply = ask(self.server, "GET", "/v2", [("Origin", "http://evil.example")], host="models.example")
+        self.assertEqual((reply.status, reply.header("Access-Control-Allow-Origin")), (200, None))
+
+
+class AnyName(support.ServerTest):
+    def test_a_name_made_to_point_here(self):
+        """Without --allowed-hosts any Host is answered, but not to a page of that name."""
+        page = ("Origin", "http://evil.example:8080")
+        self.assertEqual(ask(self.server, "POST", "/infer", (), "evil.example:8080", BODY).status, 200)
+        self.assert_error(ask(self.server, "POST", "/infer", [page], "evil.example:8080", BODY), 403, "--allowed-hosts")
+
+
+class EveryOrigin(support.ServerTest):
+    ARGS = ("--cors-origin", "*")
+
+    def test_any(self):
+        for headers in ([("Origin", "http://anywhere.example")], [("Sec-Fetch-Site", "cross-site")]):
+            self.assertEqual(ask(self.server, "POST", "/infer", headers, body=BODY).status, 200)
+
+
 class Origins(support.ServerTest):
     ARGS = ("--cors-origin", "https://example.org")
 
@@ -73,10 +137,14 @@ class Origins(support.ServerTest):
         self.assert_error(ask(self.server, "OPTIONS", "/nothing", PREFLIGHT), 404)
         self.assert_error(ask(self.server, "OPTIONS", "/infer"), 405)
 
+    def test_the_one(self):
+        for origin, status in (("https://example.org", 200), ("http://example.org", 403),
+                               ("https://example.org.evil", 403)):
+            self.assertEqual(ask(self.server, "POST", "/infer", [("Origin", origin)], body=BODY).status, status)
+
     def test_replies(self):
         """Right answers and refusals name the origin, so that its scripts may read both."""
-        body = json.dumps([0] * 64).encode()
-        for status, reply in ((200, ask(self.server, "POST", "/infer", body=body)),
+        for status, reply in ((200, ask(self.server, "POST", "/infer", body=BODY)),
                               (400, ask(self.server, "POST", "/infer", body=b"[")),
                               (404, ask(self.server, "GET", "/nothing"))):
             self.assertEqual(reply.status, status)
