@@ -93,6 +93,7 @@ endif
 SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out tests/support/make_%.c,$(wildcard tests/support/*.c)))
 SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/make_*.c))
 FUZZ       := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+SHIM_LIB    := $(patsubst %.c,$(B)/%.so,$(sort $(wildcard tests/e2e/*.c)))
 REPLAY_BIN := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
 all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/librectifier.a
@@ -149,7 +150,7 @@ $(B)/tests/support/make_%: $(B)/tests/support/make_%.o $(SUPPORT_OBJ) $(B)/libpr
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/tests/bench/echo: LIBS := -lmicrohttpd
 $(B)/tests/bench/load: LIBS := -lm
-$(B)/tests/e2e/%.so: tests/e2e/%.c
+$(B)/tests/e2e/%.so: tests/e2e/%.c tests/e2e/shim.h
 	@echo "  LD    $@"; mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libproto.a $(B)/libcore.a
@@ -188,7 +189,7 @@ bench-json: deps ## JSON of an image's size beside jansson
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
 	$(Q)$(B)/tests/bench/bench_json
 
-tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/bench/load $(B)/tests/e2e/fail_malloc.so
+tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/bench/load $(SHIM_LIB)
 
 # What a target finds is written to build/fuzz/; mended, it goes into tests/fuzz/corpus/.
 SECONDS := 60

@@ -255,6 +255,7 @@ static bool accept_some(struct srv_listener *l, const struct port *p)
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return true;
+        srv_count(&l->server->metrics.accept_failures);
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             if (!l->starved)
                 srv_log(SRV_WARN, "accept: %s; waiting", strerror(errno));

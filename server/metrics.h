@@ -118,7 +118,7 @@ enum srv_code_index {
 struct srv_metrics {
     atomic_uint_fast64_t requests[SRV_N_ROUTES][SRV_N_METHODS][SRV_N_CODES];
     struct srv_histogram duration[SRV_N_ROUTES];
-    atomic_uint_fast64_t connections_rejected;
+    atomic_uint_fast64_t connections_rejected, accept_failures;
 };
 
 /* One HTTP request answered with `code` (0: not answered). */

@@ -135,6 +135,9 @@ static void http(struct rf_buf *b, const struct srv_server *server)
     gauge(b, "rectifier_http_connections_rejected_total", "counter",
           "Connections answered 503 because there were too many.",
           (double)srv_read(&server->metrics.connections_rejected));
+    gauge(b, "rectifier_http_accept_failures_total", "counter",
+          "Connections that the system could not accept when it was asked.",
+          (double)srv_read(&server->metrics.accept_failures));
     gauge(b, "rectifier_log_lines_dropped_total", "counter",
           "Log lines lost because stderr did not take them.", (double)srv_sink_dropped());
 }

@@ -2,17 +2,14 @@
  * Preloaded into the server by test_memory_full.py: makes one allocation fail that the program
  * itself asks for (those of its libraries do not count), and keeps count of what is allocated.
  */
-#include <fcntl.h>
+#include "tests/e2e/shim.h"
+
+#include <errno.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t n, size_t size);
@@ -45,14 +42,8 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
 
 static void __attribute__((constructor)) map_control(void)
 {
-    const char *path = getenv("FAIL_MALLOC");
-    const int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    void *map = MAP_FAILED;
-    if (fd >= 0) {
-        map = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        close(fd);
-    }
-    if (map != MAP_FAILED)
+    struct control *map = shim_map("FAIL_MALLOC", sizeof *map);
+    if (map)
         control = map;
     dl_iterate_phdr(find_program, NULL);
 }

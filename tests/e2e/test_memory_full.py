@@ -2,16 +2,14 @@
 
 import gzip
 import json
-import mmap
-import struct
 import time
 import unittest
 
+import shim
 import support
 import tensors
 import wire
 
-SHIM = support.BUILD / "tests" / "e2e" / "fail_malloc.so"
 MOST = 400  # allocations of one request
 
 
@@ -51,26 +49,17 @@ def table():
 
 class MemoryFull(unittest.TestCase):
     def setUp(self):
-        if support.SANITIZER:
-            self.skipTest("the sanitizer has its own allocator")
-        folder = support.Folder()
-        self.addCleanup(folder.__exit__)
-        file = folder.path / "control"
-        file.write_bytes(bytes(16))
-        with open(file, "r+b") as f:
-            self.control = mmap.mmap(f.fileno(), 16)
-        self.addCleanup(self.control.close)
-        self.server = support.Server("--threads", "1", "--http-threads", "1",
-                                     env={"LD_PRELOAD": str(SHIM), "FAIL_MALLOC": str(file)})
+        self.shim = shim.Shim(self, "fail_malloc", 2)
+        self.server = support.Server("--threads", "1", "--http-threads", "1", env=self.shim.env)
 
     def arm(self, n):
-        self.control[:8] = struct.pack("q", n)
+        self.shim[0] = n
 
     def has_failed(self):
-        return struct.unpack("q", self.control[:8])[0] <= 0
+        return self.shim[0] <= 0
 
     def live(self):
-        return struct.unpack("q", self.control[8:])[0]
+        return self.shim[1]
 
     def ask(self, data):
         with self.server.wire() as w:

@@ -19,6 +19,7 @@ FAMILIES = {
     "rectifier_http_request_duration_seconds": ("histogram", ("route",)),
     "rectifier_http_connections": ("gauge", ()),
     "rectifier_http_connections_rejected_total": ("counter", ()),
+    "rectifier_http_accept_failures_total": ("counter", ()),
     "rectifier_log_lines_dropped_total": ("counter", ()),
     "rectifier_inference_started_total": ("counter", MODEL),
     "rectifier_inference_requests_total": ("counter", MODEL + ("result",)),
