@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "server/handlers.h"
 #include "server/server.h"
 
 static void answer_preflight(struct srv_request *r)
@@ -56,6 +57,15 @@ static void check_query(struct srv_request *r)
     }
 }
 
+/* Who waits for a word before sending the body learns in time that there is no such model. */
+static void check_model(struct srv_request *r)
+{
+    if (!r->guard.expect_continue || !(srv_routes[r->match.id].methods & SRV_INFERS))
+        return;
+    srv_model_unref(srv_find_asked_model(r->server, r));
+    r->job.model = NULL;
+}
+
 void srv_admit(struct srv_request *r)
 {
     const struct srv_config *config = r->server->config;
@@ -80,5 +90,7 @@ void srv_admit(struct srv_request *r)
                         "--allowed-hosts the server's own under another name");
     } else {
         check_query(r);
+        if (!r->reply.status)
+            check_model(r);
     }
 }

@@ -19,7 +19,7 @@ static void refuse(struct srv_request *r, enum srv_found found)
 {
     const char *const name = r->match.model, *const version = r->match.version;
     const bool loaded = atomic_load(&r->server->loaded);
-    if (found == SRV_NOT_YET && r->guard.method == SRV_POST) /* an inference */
+    if (found == SRV_NOT_YET && (srv_routes[r->match.id].methods & SRV_INFERS))
         srv_repository_refused(&r->server->repository, name, version_asked(&r->match), 1);
     if (found == SRV_NOT_YET || (found == SRV_NO_MODEL && !loaded))
         srv_reply_error(r, 503, "model '%.128s' is loading", name);
@@ -42,7 +42,7 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
     return r->job.model;
 }
 
-struct srv_model *srv_find_default_model(struct srv_server *server, struct srv_request *r)
+static struct srv_model *find_default_model(struct srv_server *server, struct srv_request *r)
 {
     char names[256];
     const char *const option = server->config->default_model;
@@ -60,4 +60,10 @@ struct srv_model *srv_find_default_model(struct srv_server *server, struct srv_r
     else
         srv_reply_error(r, 503, "the models are loading");
     return NULL;
+}
+
+struct srv_model *srv_find_asked_model(struct srv_server *server, struct srv_request *r)
+{
+    return r->match.id == SRV_ROUTE_INFER ? find_default_model(server, r)
+                                          : srv_find_model(server, r);
 }

@@ -26,6 +26,8 @@ enum srv_method {
 };
 /* Of a route: served by the admin port only, if there is one. */
 #define SRV_ADMIN 16u
+/* Takes a model's inputs. */
+#define SRV_INFERS 32u
 
 #define SRV_MAX_PATH 1024
 #define SRV_MAX_HEADERS 64

@@ -90,10 +90,7 @@ enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes)
 
 enum srv_next srv_handle_infer(struct srv_server *server, struct srv_request *r)
 {
-    const struct srv_model *m = r->match.id == SRV_ROUTE_INFER_MODEL
-                                    ? srv_find_model(server, r)
-                                    : srv_find_default_model(server, r);
-    return m ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
+    return srv_find_asked_model(server, r) ? srv_infer_enqueue(r, RF_TAKES_ANY) : SRV_REPLY;
 }
 
 enum srv_next srv_handle_v2_infer(struct srv_server *server, struct srv_request *r)

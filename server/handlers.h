@@ -12,8 +12,8 @@ struct srv_server;
  * error. */
 struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *r);
 
-/* The same for /infer, which names none. */
-struct srv_model *srv_find_default_model(struct srv_server *server, struct srv_request *r);
+/* The same for any inference: /infer names none. */
+struct srv_model *srv_find_asked_model(struct srv_server *server, struct srv_request *r);
 
 /* Makes a job for r->job.model. RF_TAKES_ANY: other forms than JSON may come and go, too. */
 enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes);

@@ -16,9 +16,9 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
 /* id, path (its label in the metrics, too), methods, handler, query keys ("" none, "*" any is
  * ignored); the first path that matches counts */
 #define SRV_ROUTE_MAP(X)                                                                           \
-    X(INFER, "/infer", SRV_POST, srv_handle_infer, "")                                             \
-    X(INFER_MODEL, "/infer/{model}", SRV_POST, srv_handle_infer, "")                               \
-    X(V2_INFER, "/v2/models/{model}/infer", SRV_POST, srv_handle_v2_infer, "*")                    \
+    X(INFER, "/infer", SRV_POST | SRV_INFERS, srv_handle_infer, "")                                \
+    X(INFER_MODEL, "/infer/{model}", SRV_POST | SRV_INFERS, srv_handle_infer, "")                  \
+    X(V2_INFER, "/v2/models/{model}/infer", SRV_POST | SRV_INFERS, srv_handle_v2_infer, "*")       \
     X(V2, "/v2", SRV_GET, srv_handle_v2, "*")                                                      \
     X(LIVE, "/v2/health/live", SRV_GET, srv_handle_live, "*")                                      \
     X(READY, "/v2/health/ready", SRV_GET, srv_handle_ready, "*")                                   \
@@ -33,7 +33,7 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(UNLOAD, "/v2/repository/models/{model}/unload", SRV_POST | SRV_ADMIN, srv_handle_unload,     \
       "*")                                                                                         \
     X(V1_MODELS, "/v1/models", SRV_GET, srv_handle_models, "*")                                    \
-    X(V1_PREDICT, "/v1/models/{model}:predict", SRV_POST, srv_handle_v1_predict, "*")              \
+    X(V1_PREDICT, "/v1/models/{model}:predict", SRV_POST | SRV_INFERS, srv_handle_v1_predict, "*") \
     X(V1_MODEL, "/v1/models/{model}", SRV_GET, srv_handle_v1_model, "*")                           \
     X(V1_METADATA, "/v1/models/{model}/metadata", SRV_GET, srv_handle_v1_metadata, "*")            \
     X(ACTIVITY, "/v2/models/{model}/activity", SRV_GET, srv_handle_activity,                       \
@@ -51,7 +51,7 @@ enum srv_route_id {
 struct srv_route {
     const char *path; /* {model} matches one segment, up to ':' where the path has one behind it;
                          "/versions/{version}" may follow it */
-    unsigned methods; /* enum srv_method bits; HEAD is where GET is. And SRV_ADMIN */
+    unsigned methods; /* enum srv_method bits; HEAD is where GET is. And SRV_ADMIN, SRV_INFERS */
     srv_handler handler;
     const char *query;
 };

@@ -256,12 +256,31 @@ class Oversized(support.ServerTest):
             self.assert_error(first, 413, "1048576")
             self.assertTrue(w.wait_closed(10 * support.SLOWNESS))
 
+    def test_refused_before_the_body(self):
+        """No 100 Continue asks for a body that would be for nothing."""
+        expect = b"Expect: 100-continue"
+        for status, request in (
+                (404, post(LENGTH, expect, path="/nothing")), (404, post(LENGTH, expect, path="/infer/nothing")),
+                (404, post(LENGTH, expect, path="/v2/models/nothing/infer")),
+                (404, post(LENGTH, expect, path="/v2/models/digits/versions/7/infer")),
+                (404, post(LENGTH, expect, path="/v1/models/nothing:predict")),
+                (405, post(LENGTH, expect, path="/v2")), (400, post(LENGTH, expect, path="/infer?a=b")),
+                (403, post(LENGTH, expect, b"Origin: http://evil.example")),
+                (413, post(b"Content-Length: 100000000", expect)), (413, post(b"Content-Length: 1048577", expect)),
+                (415, post(LENGTH, expect, b"Content-Encoding: br")), (400, post(LENGTH, LENGTH, expect)),
+                (417, post(LENGTH, b"Expect: 200-ok"))):
+            with self.subTest(request), self.server.wire() as w:
+                w.send(request)
+                self.assert_error(w.reply(), status)
+                self.assertTrue(w.wait_closed(10 * support.SLOWNESS))
+
     def test_expect_continue_within_the_limit(self):
         with self.server.wire() as w:
             w.send(post(LENGTH, b"Expect: 100-continue"))
             self.assertEqual(w.reply().status, 100)
             w.send(ARRAY)
             self.assertEqual(w.reply().status, 200)
+        self.server.check_conservation()
 
     def test_without_expect(self):
         """100 MB sent regardless: 413 or a close, without taking the body into memory."""

@@ -1,7 +1,9 @@
-"""Every allocation of a request failing once: that request alone is refused, and nothing stays behind."""
+"""Every allocation of a request failing once: that request alone is refused, and nothing stays behind; nor does
+anything of many requests."""
 
 import gzip
 import json
+import os
 import time
 import unittest
 
@@ -11,6 +13,7 @@ import tensors
 import wire
 
 MOST = 400  # allocations of one request
+REQUESTS = 2000 * int(os.environ.get("RECTIFIER_CAMPAIGN", "5"))
 
 
 def table():
@@ -100,6 +103,20 @@ class MemoryFull(unittest.TestCase):
             self.assertIn("error", reply.json())
         elif data.startswith(b"POST"):
             self.assertEqual(reply.body, want.body, f"allocation {n}")
+
+    def test_one_connection(self):
+        """However many requests a connection brings, it holds no more than after the first ones."""
+        image = support.Digits.get().images.rows(0, 1).tobytes()
+        batch = wire.request_bytes("POST", "/infer", image, support.RAW.items()) * 20
+        batch += wire.head("GET", "/v2/models/digits") * 20 + wire.head("GET", "/nothing") * 10
+        with self.server as server, server.wire(timeout=120) as w:
+            for i in range(REQUESTS // 50):
+                w.send(batch)
+                statuses = [w.final().status for _ in range(50)]
+                self.assertEqual(statuses, [200] * 40 + [404] * 10)
+                if i == 4:
+                    base = self.settled(None)
+            self.settled(base)
 
     def settled(self, base):
         """The blocks allocated once the last connections are closed; they must be no more than `base`."""
