@@ -304,6 +304,27 @@ class Oversized(support.ServerTest):
                 support.assert_serves(self, self.server)
         self.assertLess(self.peak_kib() - peak, (16 << 10) * support.SLOWNESS)
 
+    def test_many_small_parts(self):
+        """A body of a megabyte takes no multiple of it, whatever its parts are."""
+        def filled(start, parts, end):
+            text = start + "".join(parts)
+            self.assertGreater(len(text), 900000)
+            return (text[:-1] + end).encode()
+
+        keys = [f'"k{i}":0,' for i in range(90000)]
+        bodies = {"arrays": filled("[", ["[],"] * 340000, "]"), "objects": filled("[", ["{},"] * 340000, "]"),
+                  "numbers": filled("[", ["1,"] * 500000, "]"), "keys": filled("{", keys, "}"),
+                  "inputs": filled('{"inputs":[', ["{},"] * 340000, "]}"),
+                  "outputs": filled('{"inputs":[],"outputs":[', ['{"name":"a"},'] * 75000, "]}"),
+                  "parameters": filled('{"inputs":[],"parameters":{', keys, "}}"),
+                  "strings": filled('{"instances":[', ['"",'] * 340000, "]}")}
+        peak = self.peak_kib()
+        for name, body in bodies.items():
+            with self.subTest(name), self.server.client() as client:
+                self.assert_error(client.post("/infer", body), 400)
+                support.assert_serves(self, self.server)
+                self.assertLess(self.peak_kib() - peak, (3 << 10) * support.SLOWNESS)
+
     def test_slightly_too_large(self):
         """A body a little over the limit is read to its end, so that the client sees the 413."""
         for size in ((1 << 20) + 1, (1 << 20) + 100000):
