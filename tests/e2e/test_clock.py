@@ -1,7 +1,10 @@
-"""The date jumps by a day, forwards and backwards: nothing that is measured or waited for depends on it."""
+"""The date jumps by a day, forwards and backwards: nothing that is measured or waited for depends on it. And time that
+passes faster, for deadlines that no test can wait for."""
 
+import time
 import unittest
 
+import prometheus
 import shim
 import support
 import tagged
@@ -10,14 +13,15 @@ import wire
 
 DAY = 86400
 JUMPS = (DAY, 0, -DAY, 365 * DAY, -3650 * DAY, 1, -1, 0)
-SECONDS, READS = 0, 1
+SECONDS, READS, LATER = 0, 1, 2
+HELD = 12 << 20  # bytes of a reply that no socket's buffers hold
 ARGS = ("--threads", "1", "--max-delay", "100ms", "--request-timeout", "600s", "--idle-timeout", "600s",
         "--model-control", "poll", "--poll-interval", "50ms", "--access-log", "all")
 
 
 class Clock(unittest.TestCase):
     def setUp(self):
-        self.shim = shim.Shim(self, "jump_clock", 2)
+        self.shim = shim.Shim(self, "jump_clock", 3)
         self.folder = support.Folder()
         self.addCleanup(self.folder.__exit__)
 
@@ -79,6 +83,36 @@ class Clock(unittest.TestCase):
             for value in sums:
                 self.assertGreaterEqual(value, 0)
                 self.assertLess(value, DAY / 2)
+
+    def test_readers_that_do_not_read(self):
+        """A reply may take a minute, and a second more for each 16 KiB; then its connection ends, and no other."""
+        network = {"format": 1, "name": "m", "input": {"name": "x", "shape": [1024]}, "layers": [{"type": "relu"}]}
+        model = self.folder.model("m", network, {})
+        request = wire.request_bytes("POST", "/infer", bytes(HELD), support.RAW.items())
+        patience = 60 + HELD // 16384
+        with support.Server("--idle-timeout", "2h", model=model, env=self.shim.env) as server, \
+                server.wire(timeout=120) as late, server.wire(timeout=120) as never, server.wire() as idle, \
+                server.client() as client:
+            def metric(name, **labels):
+                return prometheus.Metrics(client.get("/metrics").body.decode()).total(name, **labels)
+
+            for w in (late, never):
+                w.send(request)
+            idle.send(wire.head("GET", "/v2/health/live"))
+            self.assertEqual(idle.final().status, 200)
+            support.wait_for(lambda: metric("rectifier_inference_requests_total", result="ok") == 2, "both replies")
+            support.wait_for(lambda: metric("rectifier_http_connections") == 4, "only these four")
+            self.shim[LATER] = patience - 30
+            time.sleep(0.5)  # looks of the sweep
+            self.assertEqual(metric("rectifier_http_connections"), 4)
+            self.assertEqual(len(late.final().body), HELD)
+            self.shim[LATER] = patience + 30
+            support.wait_for(lambda: metric("rectifier_http_connections") == 3, "the end of one")
+            with self.assertRaises((wire.Incomplete, ConnectionError)):
+                never.final()
+            for w in (late, idle):
+                w.send(wire.head("GET", "/v2/health/live"))
+                self.assertEqual(w.final().status, 200)
 
 
 if __name__ == "__main__":
