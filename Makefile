@@ -95,6 +95,8 @@ SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard test
 FUZZ       := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 SHIM_LIB    := $(patsubst %.c,$(B)/%.so,$(sort $(wildcard tests/e2e/*.c)))
 REPLAY_BIN := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
+# Built with the tests, so that they stay buildable.
+BENCH_BIN  := $(addprefix $(B)/tests/bench/,bench_json echo kernels load rectifier)
 
 all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/librectifier.a
 
@@ -190,7 +192,7 @@ bench-json: deps ## JSON of an image's size beside jansson
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/bench_json
 	$(Q)$(B)/tests/bench/bench_json
 
-tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(B)/tests/bench/load $(SHIM_LIB)
+tests: all $(UNIT_BIN) $(SUPPORT_BIN) $(REPLAY_BIN) $(BENCH_BIN) $(SHIM_LIB)
 
 # What a target finds is written to build/fuzz/; mended, it goes into tests/fuzz/corpus/.
 SECONDS := 60

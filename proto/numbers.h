@@ -32,6 +32,10 @@ bool rf_number_u64(const char *token, size_t len, uint64_t *v);
 /* Returns the bytes written, terminator left out. "1.0", "-0.0", "1e-45"; the tokens NaN, Infinity
  * and -Infinity. */
 size_t rf_number_print_f32(char out[RF_NUMBER_TEXT], float v);
+/* As many as n, 1 at least, with commas between them, no terminator. */
+#define RF_NUMBERS_AT_ONCE 24
+#define RF_NUMBERS_TEXT 576 /* bytes that this many may touch */
+size_t rf_numbers_print_f32(char *out, const float *v, size_t n);
 size_t rf_number_print_f64(char out[RF_NUMBER_TEXT], double v);
 size_t rf_number_print_u64(char out[RF_NUMBER_TEXT], uint64_t v);
 

@@ -1,28 +1,13 @@
 /*
- * The shortest decimal that reads back the same, and of those the nearest: Giulietti, "The
- * Schubfach way to render doubles" (2021), as Bolz wrote it down for C++. A float goes the same way
- * as a double, its neighbours are only farther off.
+ * Doubles and integers, and what is rare of all numbers.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/numbers.h"
+#include "proto/numbers_print.h"
 #include "proto/powers.h"
-
-/* value = digits * 10^exponent */
-struct decimal {
-    uint64_t digits;
-    int exponent;
-};
-
-/* value = mantissa * 2^exponent; `closer`: the next smaller one is half as far as the next larger.
- */
-struct binary {
-    uint64_t mantissa;
-    int exponent;
-    bool closer;
-};
 
 /* floor(g * v / 2^128), with the lowest bit set when that cuts something off. */
 static uint64_t multiply_to_odd(struct rf_power g, uint64_t v)
@@ -32,91 +17,17 @@ static uint64_t multiply_to_odd(struct rf_power g, uint64_t v)
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
 }
 
-/* 10^k <= the distance of b's neighbours, the shorter one, < 10^(k+1) */
-static int power_below(struct binary b)
+static struct rf_decimal shortest(struct rf_binary b)
 {
-    return (b.exponent * 1262611 - (b.closer ? 524031 : 0)) >> 22;
-}
-
-static struct decimal schubfach(struct binary b)
-{
-    /* All is in quarters of 10^k. */
-    const int k = power_below(b);
+    if (b.exponent <= 0 && b.exponent > -64 && !(b.mantissa & ((UINT64_C(1) << -b.exponent) - 1)))
+        return (struct rf_decimal){.digits = b.mantissa >> -b.exponent}; /* a small whole number */
+    const int k = rf_power_below(b);
     const int shift = b.exponent + rf_log2_of_power(-k) + 1;
     const struct rf_power g = rf_power_of_ten(-k);
-    const bool even = b.mantissa % 2 == 0; /* halfway cases are rounded to it */
-    const uint64_t lower = multiply_to_odd(g, (4 * b.mantissa - 2 + b.closer) << shift) + !even;
-    const uint64_t value = multiply_to_odd(g, 4 * b.mantissa << shift);
-    const uint64_t upper = multiply_to_odd(g, (4 * b.mantissa + 2) << shift) - !even;
-
-    /* At most one multiple of 10^(k+1) lies between the neighbours, else the nearest of 10^k. */
-    const uint64_t ones = value / 4, tens = ones / 10;
-    const bool tens_down = lower <= 40 * tens, tens_up = 40 * tens + 40 <= upper;
-    const bool down = lower <= 4 * ones, up = 4 * ones + 4 <= upper;
-    const uint64_t middle = 4 * ones + 2;
-    const bool nearer_up = value > middle || (value == middle && ones % 2 == 1);
-    const bool cut = ones >= 10 && tens_down != tens_up;
-    const uint64_t digits_cut = tens + tens_up, digits_kept = ones + (down != up ? up : nearer_up);
-    return (struct decimal){.digits = cut ? digits_cut : digits_kept, .exponent = k + cut};
-}
-
-/* 2^n, of a normal double */
-static double power_of_two(int n)
-{
-    const uint64_t bits = (uint64_t)(n + 1023) << 52;
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/*
- * The same for a float, in doubles of 10^k: false where rounding errors could matter. At most 28
- * bits stand before the point, which leaves errors of 2^-23: far below `error`.
- */
-static bool quickly(struct binary b, double v, struct decimal *d)
-{
-    enum { FARTHEST = 22 };
-    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    static const double error = 1e-5;
-    const int k = power_below(b);
-    if (k > 0 || k < -FARTHEST || b.closer)
-        return false;
-    const double value = v * power[-k], half = power_of_two(b.exponent - 1) * power[-k];
-    const int64_t ones = (int64_t)value, tens = ones / 10;
-    const double below = value - (double)(10 * tens), above = 10 - below;
-    const double down = value - (double)ones;
-    if (fabs(below - half) < error || fabs(above - half) < error || fabs(down - 0.5) < error)
-        return false;
-    /* chosen without a branch: nobody could predict it */
-    const bool cut_down = below < half, cut = cut_down | (above < half);
-    const int64_t kept = ones + (down > 0.5);
-    d->digits = (uint64_t)(kept + (tens + !cut_down - kept) * cut);
-    d->exponent = k + cut;
-    return true;
-}
-
-static struct decimal shortest(struct binary b, double v)
-{
-    struct decimal d = {.digits = 0};
-    if (b.exponent <= 0 && b.exponent > -64 && !(b.mantissa & ((UINT64_C(1) << -b.exponent) - 1)))
-        d.digits = b.mantissa >> -b.exponent; /* a small whole number */
-    else if (b.mantissa >> 24 || !quickly(b, v, &d))
-        d = schubfach(b);
-    return d;
-}
-
-/* The digits of v < 10^8, leading zeros included: halves, then quarters, then eighths are taken
- * apart side by side; the constants are the inverses of 100 and 10. */
-static void print_eight(char *to, uint32_t v)
-{
-    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
-    const uint64_t hundreds = x * 10486 >> 20 & UINT64_C(0x0000007f0000007f);
-    x = hundreds | (x - hundreds * 100) << 16;
-    const uint64_t tens = x * 103 >> 10 & UINT64_C(0x000f000f000f000f);
-    x = (tens | (x - tens * 10) << 8) + UINT64_C(0x3030303030303030);
-    memcpy(to, &x, sizeof x);
+    const bool odd = b.mantissa % 2; /* halfway cases are rounded to even */
+    return rf_decimal_between(multiply_to_odd(g, (4 * b.mantissa - 2 + b.closer) << shift) + odd,
+                              multiply_to_odd(g, 4 * b.mantissa << shift),
+                              multiply_to_odd(g, (4 * b.mantissa + 2) << shift) - odd, k);
 }
 
 static int count_digits(uint64_t v)
@@ -144,6 +55,12 @@ struct padded {
 
 enum { ZEROS = 4, MOST_DIGITS = 17, WORDS = 24 };
 
+static void print_eight(char *to, uint32_t v)
+{
+    const uint64_t text = rf_eight_digits(v) | UINT64_C(0x3030303030303030);
+    memcpy(to, &text, sizeof text);
+}
+
 static void pad(struct padded *p, uint64_t digits)
 {
     const uint64_t high = digits / 100000000;
@@ -157,7 +74,7 @@ static void pad(struct padded *p, uint64_t digits)
     p->first = p->text + ZEROS + MOST_DIGITS - p->n;
 }
 
-static char *print_exponent(char *to, int exponent)
+char *rf_print_exponent(char *to, int exponent)
 {
     const unsigned v = (unsigned)abs(exponent);
     *to++ = 'e';
@@ -173,7 +90,7 @@ static char *print_exponent(char *to, int exponent)
 
 /* Like Python's repr: "0.0001" and "1000000000000000.0" are written out, what is smaller or larger
  * has an exponent. Always a real number: readers keep the type. */
-static char *print_decimal(char *to, struct decimal d)
+static char *print_decimal(char *to, struct rf_decimal d)
 {
     struct padded p = PADDED_INIT;
     if (d.exponent)
@@ -189,15 +106,7 @@ static char *print_decimal(char *to, struct decimal d)
     memcpy(to + before + 1, p.first - leading + before, WORDS);
     if (out)
         return to + (n > before ? n : before + 1) + 1;
-    return print_exponent(to + (n > 1 ? n + 1 : 1), point - 1);
-}
-
-static size_t print(char out[RF_NUMBER_TEXT], bool negative, struct binary b, double v)
-{
-    *out = '-';
-    char *const end = print_decimal(out + negative, shortest(b, v));
-    *end = '\0';
-    return (size_t)(end - out);
+    return rf_print_exponent(to + (n > 1 ? n + 1 : 1), point - 1);
 }
 
 size_t rf_number_print_u64(char out[RF_NUMBER_TEXT], uint64_t v)
@@ -216,32 +125,12 @@ size_t rf_number_print_u64(char out[RF_NUMBER_TEXT], uint64_t v)
     return (size_t)(to - out + low.n);
 }
 
-static size_t print_nonfinite(char out[RF_NUMBER_TEXT], double v)
+size_t rf_print_nonfinite(char *to, double v)
 {
     const char *const text = isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity";
     const size_t n = strlen(text);
-    memcpy(out, text, n + 1);
+    memcpy(to, text, n + 1);
     return n;
-}
-
-/* Of fields of IEEE 754: `fraction` has `bits` bits, `exponent` is as stored. */
-static struct binary from_fields(uint64_t fraction, int bits, int exponent, int bias)
-{
-    if (exponent == 0)
-        return (struct binary){.mantissa = fraction, .exponent = fraction ? 1 - bias - bits : 0};
-    return (struct binary){.mantissa = fraction | UINT64_C(1) << bits,
-                           .exponent = exponent - bias - bits,
-                           .closer = fraction == 0 && exponent > 1};
-}
-
-size_t rf_number_print_f32(char out[RF_NUMBER_TEXT], float v)
-{
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    if (!isfinite(v))
-        return print_nonfinite(out, (double)v);
-    return print(out, bits >> 31, from_fields(bits & 0x7fffff, 23, bits >> 23 & 0xff, 127),
-                 fabs((double)v));
 }
 
 size_t rf_number_print_f64(char out[RF_NUMBER_TEXT], double v)
@@ -249,8 +138,11 @@ size_t rf_number_print_f64(char out[RF_NUMBER_TEXT], double v)
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);
     if (!isfinite(v))
-        return print_nonfinite(out, v);
-    return print(out, bits >> 63,
-                 from_fields(bits & UINT64_C(0xfffffffffffff), 52, (int)(bits >> 52 & 0x7ff), 1023),
-                 fabs(v));
+        return rf_print_nonfinite(out, v);
+    *out = '-';
+    char *const end = print_decimal(out + (bits >> 63),
+                                    shortest(rf_binary_of(bits & UINT64_C(0xfffffffffffff), 52,
+                                                          (int)(bits >> 52 & 0x7ff), 1023)));
+    *end = '\0';
+    return (size_t)(end - out);
 }

@@ -18,6 +18,16 @@ struct rf_power {
 
 struct rf_power rf_power_of_ten(int k);
 
+/* The same to 64 bits, too large by more than 0 and at most 1: what a float needs. */
+enum { RF_FLOAT_POWER_MIN = -32, RF_FLOAT_POWER_MAX = 45 };
+
+extern const uint64_t rf_float_powers[RF_FLOAT_POWER_MAX - RF_FLOAT_POWER_MIN + 1];
+
+static inline uint64_t rf_float_power_of_ten(int k)
+{
+    return rf_float_powers[k - RF_FLOAT_POWER_MIN];
+}
+
 /* floor(log2(10^k)) */
 static inline int rf_log2_of_power(int k)
 {

@@ -311,7 +311,7 @@ enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, 
 static size_t print(char out[RF_NUMBER_TEXT], enum rf_dtype dtype, const void *at)
 {
     float f;
-    if (dtype == RF_F32) { /* by far the most */
+    if (dtype == RF_F32) {
         memcpy(&f, at, sizeof f);
         return rf_number_print_f32(out, f);
     }
@@ -324,8 +324,26 @@ static size_t print(char out[RF_NUMBER_TEXT], enum rf_dtype dtype, const void *a
     return rf_whole_print(out, rf_load_whole(dtype, at));
 }
 
+static void write_floats(struct rf_buf *b, const float *v, size_t n)
+{
+    char text[1 + RF_NUMBERS_TEXT];
+    text[0] = '[';
+    if (n == 0)
+        rf_buf_add(b, text, 1);
+    for (size_t i = 0; i < n && b->status == RF_OK; i += RF_NUMBERS_AT_ONCE) {
+        const size_t more = n - i < RF_NUMBERS_AT_ONCE ? n - i : RF_NUMBERS_AT_ONCE;
+        rf_buf_add(b, text, 1 + rf_numbers_print_f32(text + 1, v + i, more));
+        text[0] = ',';
+    }
+    rf_buf_add(b, "]", 1);
+}
+
 void rf_json_array_write_flat(struct rf_buf *b, enum rf_dtype dtype, const void *data, size_t n)
 {
+    if (dtype == RF_F32) { /* by far the most */
+        write_floats(b, data, n);
+        return;
+    }
     enum { ROOM = 512 };
     char text[ROOM];
     const size_t size = rf_dtype_size(dtype);

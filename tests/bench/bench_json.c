@@ -137,7 +137,8 @@ static void check_reply(const char *text, size_t len)
 
 static void bench_writing(const char *what)
 {
-    size_t only[] = {0}, len = 0;
+    struct rf_wanted only[] = {{.index = 0}};
+    size_t len = 0;
     double ours[RUNS], jansson[RUNS];
     const struct rf_infer_request request = {.outputs = only, .n_outputs = 1, .rows = 1};
     const struct rf_tensor y = {
@@ -147,7 +148,7 @@ static void bench_writing(const char *what)
         struct rf_buf reply;
         double start = now();
         rf_buf_init(&reply, SIZE_MAX);
-        if (rf_infer_encode(&reply, RF_BODY_JSON, &io, &request, &y, &err) != RF_OK)
+        if (rf_infer_encode(&reply, RF_BODY_JSON, &io, &request, &y, NULL, &err) != RF_OK)
             stop(err.text);
         ours[run] = now() - start;
         start = now();

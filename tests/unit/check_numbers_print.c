@@ -73,6 +73,33 @@ START_TEST(prints_floats)
 }
 END_TEST
 
+/* Any number of any floats, with room for no more, as one by one. */
+START_TEST(prints_rows)
+{
+    char text[RF_NUMBER_TEXT], want[RF_NUMBERS_AT_ONCE * RF_NUMBER_TEXT];
+    float row[RF_NUMBERS_AT_ONCE];
+    char *const got = malloc(RF_NUMBERS_TEXT);
+    state = 7;
+    for (int i = 0; i < rounds(20000); i++) {
+        const size_t n = draw() % RF_NUMBERS_AT_ONCE + 1;
+        size_t len = 0;
+        for (size_t k = 0; k < n; k++) {
+            const uint32_t word = (uint32_t)draw() & (draw() % 4 ? 0xffffffff : 0xff800000);
+            memcpy(&row[k], &word, sizeof word);
+            if (draw() % 2)
+                row[k] = (float)((int)(word % 2000001) - 1000000) * powf(10, (float)(i % 19) - 6);
+            if (i == 0)
+                row[k] = -1.0e15f; /* the longest text */
+            rf_number_print_f32(text, row[k]);
+            len += (size_t)sprintf(want + len, "%s%s", k ? "," : "", text);
+        }
+        ck_assert_uint_eq(rf_numbers_print_f32(got, row, n), len);
+        ck_assert_mem_eq(got, want, len);
+    }
+    free(got);
+}
+END_TEST
+
 START_TEST(prints_doubles)
 {
     char text[RF_NUMBER_TEXT];
@@ -151,6 +178,7 @@ int main(void)
     TCase *const t = tcase_create("all");
     tcase_set_timeout(t, rounds(60));
     tcase_add_test(t, prints_floats);
+    tcase_add_test(t, prints_rows);
     tcase_add_test(t, prints_doubles);
     tcase_add_test(t, layout);
     tcase_add_test(t, prints_integers);
