@@ -58,17 +58,46 @@ static int descending(const void *left, const void *right)
     return a->index < b->index ? -1 : 1;
 }
 
-static void sort_row(struct item *items, enum rf_dtype dtype, const char *row, size_t n)
+static struct item item_at(enum rf_dtype dtype, const char *row, size_t index)
 {
-    const size_t size = rf_dtype_size(dtype);
-    for (size_t i = 0; i < n; i++) {
-        items[i] = (struct item){.index = i};
-        if (rf_dtype_is_real(dtype))
-            items[i].real = rf_load_real(dtype, row + i * size);
-        else
-            items[i].whole = rf_load_whole(dtype, row + i * size);
+    struct item item = {.index = index};
+    const void *const at = row + index * rf_dtype_size(dtype);
+    if (rf_dtype_is_real(dtype))
+        item.real = rf_load_real(dtype, at);
+    else
+        item.whole = rf_load_whole(dtype, at);
+    return item;
+}
+
+/* The item at `at` goes down to its place in a heap whose root comes last in the order. */
+static void sift_down(struct item *heap, size_t k, size_t at)
+{
+    const struct item item = heap[at];
+    for (size_t child; (child = 2 * at + 1) < k; at = child) {
+        if (child + 1 < k && descending(&heap[child + 1], &heap[child]) > 0)
+            child++;
+        if (descending(&item, &heap[child]) > 0)
+            break;
+        heap[at] = heap[child];
     }
-    qsort(items, n, sizeof *items, descending);
+    heap[at] = item;
+}
+
+/* The first k of n in the order. */
+static void select_row(struct item *items, size_t k, enum rf_dtype dtype, const char *row, size_t n)
+{
+    for (size_t i = 0; i < k; i++)
+        items[i] = item_at(dtype, row, i);
+    for (size_t i = k / 2; i > 0; i--)
+        sift_down(items, k, i - 1);
+    for (size_t i = k; i < n; i++) {
+        const struct item item = item_at(dtype, row, i);
+        if (descending(&item, &items[0]) > 0)
+            continue;
+        items[0] = item;
+        sift_down(items, k, 0);
+    }
+    qsort(items, k, sizeof *items, descending);
 }
 
 /* "0.750000:2:cat", terminated. */
@@ -86,28 +115,33 @@ static void print_item(struct rf_buf *text, const struct rf_classes *c, const st
     rf_buf_add(text, "", 1);
 }
 
-static void write_rows(struct rf_buf *b, const struct rf_classes *c, bool binary,
+static void write_item(struct rf_buf *b, bool binary, const struct rf_buf *text)
+{
+    const uint32_t len = (uint32_t)(text->len - 1);
+    if (binary) {
+        rf_buf_add(b, &len, sizeof len);
+        rf_buf_add(b, text->data, len);
+    } else {
+        rf_buf_json_string(b, text->data);
+    }
+}
+
+static void write_rows(struct rf_buf *b, const struct rf_classes *c, bool binary, size_t k,
                        struct item *items, struct rf_buf *text)
 {
-    const struct rf_shape *const shape = &c->shape;
-    const size_t rows = shape->rank < 2 ? 1 : (size_t)shape->dim[0];
-    const size_t k = (size_t)shape->dim[shape->rank - 1];
+    const size_t rows = c->shape.rank < 2 ? 1 : (size_t)c->shape.dim[0];
     const size_t n = elements_of_row(&c->values->shape);
     const size_t row_bytes = n * rf_dtype_size(c->values->dtype);
+    const char *row = c->values->data;
     rf_buf_text(b, binary ? "" : "[");
-    for (size_t i = 0; i < rows * k && b->status == RF_OK && text->status == RF_OK; i++) {
-        if (i % k == 0)
-            sort_row(items, c->values->dtype, (const char *)c->values->data + i / k * row_bytes, n);
-        print_item(text, c, &items[i % k]);
-        if (text->status != RF_OK)
-            break;
-        const uint32_t len = (uint32_t)(text->len - 1);
-        if (binary) {
-            rf_buf_add(b, &len, sizeof len);
-            rf_buf_add(b, text->data, len);
-        } else {
-            rf_buf_text(b, i ? "," : "");
-            rf_buf_json_string(b, text->data);
+    for (size_t i = 0; i < rows && k > 0 && b->status == RF_OK; i++, row += row_bytes) {
+        select_row(items, k, c->values->dtype, row, n);
+        for (size_t j = 0; j < k && b->status == RF_OK; j++) {
+            print_item(text, c, &items[j]);
+            if (text->status != RF_OK)
+                return;
+            rf_buf_text(b, binary || i + j == 0 ? "" : ",");
+            write_item(b, binary, text);
         }
     }
     rf_buf_text(b, binary ? "" : "]");
@@ -116,13 +150,13 @@ static void write_rows(struct rf_buf *b, const struct rf_classes *c, bool binary
 enum rf_status rf_classes_write(struct rf_buf *b, const struct rf_classes *c, bool binary,
                                 struct rf_error *err)
 {
-    const size_t n = elements_of_row(&c->values->shape);
-    struct item *const items = calloc(n ? n : 1, sizeof *items);
+    const size_t k = (size_t)c->shape.dim[c->shape.rank - 1];
+    struct item *const items = calloc(k ? k : 1, sizeof *items);
     struct rf_buf text;
     if (!items)
-        return rf_fail_nomem(err, "the classes of a row", n * sizeof *items);
+        return rf_fail_nomem(err, "the classes of a row", k * sizeof *items);
     rf_buf_init(&text, b->limit);
-    write_rows(b, c, binary, items, &text);
+    write_rows(b, c, binary, k, items, &text);
     const enum rf_status rc = text.status;
     rf_buf_release(&text);
     free(items);

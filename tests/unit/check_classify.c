@@ -16,7 +16,7 @@ static char *classes(const struct rf_tensor *t, uint64_t limit, char *const *nam
 {
     struct rf_classes c = {.values = t, .limit = limit, .labels = names};
     struct rf_buf b;
-    rf_buf_init(&b, 10000);
+    rf_buf_init(&b, 20000);
     assert_ok(rf_classes_measure(&c, &err));
     assert_ok(rf_classes_write(&b, &c, binary, &err));
     if (shape)
@@ -84,6 +84,40 @@ START_TEST(order)
                            b = tensor(same, RF_F64, (struct rf_shape)DIMS(1, 3));
     are(&a, 5, NULL, "[1,5]", "[\"inf:3\",\"0.000000:2\",\"-0.000000:4\",\"-inf:1\",\"nan:0\"]");
     are(&b, 3, NULL, "[1,3]", "[\"0.100000:0\",\"0.100000:1\",\"0.100000:2\"]");
+}
+END_TEST
+
+/* Of value * 1000 + place. */
+static int larger_first(const void *a, const void *b)
+{
+    const int x = *(const int *)a, y = *(const int *)b;
+    return x / 1000 == y / 1000 ? x - y : y - x;
+}
+
+/* Any number of the first of 1,000 in any order: with their places, as sorting all gives them. */
+START_TEST(selects)
+{
+    enum { N = 1000 };
+    static const uint64_t limits[] = {1, 2, 3, 5, 64, 999, 1000, 1001};
+    static int32_t values[N], sorted[N];
+    unsigned state = 1;
+    for (int i = 0; i < N; i++) {
+        state = state * 1103515245 + 12345;
+        values[i] = (int32_t)(state >> 16) % 300;
+        sorted[i] = values[i] * 1000 + i;
+    }
+    qsort(sorted, N, sizeof *sorted, larger_first);
+    const struct rf_tensor t = tensor(values, RF_I32, (struct rf_shape)DIMS(N));
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+        const int k = limits[l] < N ? (int)limits[l] : N;
+        static char want[N * 12];
+        char *to = want, shape[16];
+        for (int i = 0; i < k; i++)
+            to += sprintf(to, "%c\"%d:%d\"", i ? ',' : '[', sorted[i] / 1000, sorted[i] % 1000);
+        strcpy(to, "]");
+        sprintf(shape, "[%d]", k);
+        are(&t, limits[l], NULL, shape, want);
+    }
 }
 END_TEST
 
@@ -228,6 +262,7 @@ int main(void)
     tcase_add_test(t, rows);
     tcase_add_test(t, shapes);
     tcase_add_test(t, order);
+    tcase_add_test(t, selects);
     tcase_add_test(t, integers);
     tcase_add_test(t, labels_are_strings);
     tcase_add_test(t, binary);
