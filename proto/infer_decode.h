@@ -30,9 +30,14 @@ enum rf_status rf_decode_wrong_type(struct rf_decoder *d, const struct rf_io *in
 /* Whether `got` is as declared. Open dimensions take 1 and more, the first one 0, too. */
 bool rf_decode_fits(const struct rf_shape *declared, const struct rf_shape *got);
 
+/* The shape of a row of what is declared, of rank 1 and more, and its elements; false where it has
+ * open dimensions. */
+bool rf_decode_row(const struct rf_shape *declared, struct rf_shape *row, int64_t *n);
+
 /*
  * The shape that an array means for the one input. For [n]+S, S fixed and P the product of S: S,
- * [n]+S, [P], [n,P] match in this order; with `batches`, [n]+S and [n,P] only. Without an open
+ * [n]+S, [P], [n,P] match in this order; with `batches`, [n]+S and [n,P] only, and [n] if P is 1.
+ * Without an open
  * dimension n is what is declared, and the elements may come flat. An input with other open
  * dimensions takes its own rank only.
  */

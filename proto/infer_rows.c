@@ -1,5 +1,6 @@
 /*
  * "instances" that are objects: each row names its inputs, whose elements come one row at a time.
+ * Of an input with one element a row, [n] or [n,1], it may come without brackets.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,15 +29,24 @@ struct rows {
 typedef enum rf_status (*on_value)(struct rows *r, size_t input, const char *path,
                                    const char *value);
 
+/* Whether a row of the input is one element. */
+static bool is_single(const struct rf_shape *declared, struct rf_shape *row)
+{
+    int64_t n;
+    return declared->rank > 0 && rf_decode_row(declared, row, &n) && n == 1;
+}
+
 static enum rf_status measure(struct rows *r, size_t input, const char *path, const char *value)
 {
     const struct rf_io *const io = &r->d->io->inputs[input];
     struct column *const column = &r->columns[input];
     struct rf_json_array array;
     char got[RF_SHAPE_TEXT], first[RF_SHAPE_TEXT];
-    const enum rf_status rc = rf_json_array_measure(&array, path, value, io->dtype, r->d->err);
-    if (rc != RF_OK)
-        return rc;
+    if (!rf_json_is_element(value, io->dtype) || !is_single(&io->shape, &array.shape)) {
+        const enum rf_status rc = rf_json_array_measure(&array, path, value, io->dtype, r->d->err);
+        if (rc != RF_OK)
+            return rc;
+    }
     if (r->row == 0)
         column->row = array.shape;
     if (rf_shape_equal(&column->row, &array.shape))

@@ -30,11 +30,11 @@ static void add_form(struct forms *f, const struct rf_shape *shape)
     f->list[f->n++] = *shape;
 }
 
-static struct rf_shape without_first(const struct rf_shape *shape)
+bool rf_decode_row(const struct rf_shape *declared, struct rf_shape *row, int64_t *n)
 {
-    struct rf_shape s = {.rank = shape->rank - 1};
-    memcpy(s.dim, shape->dim + 1, (size_t)s.rank * sizeof *s.dim);
-    return s;
+    *row = (struct rf_shape){.rank = declared->rank - 1};
+    memcpy(row->dim, declared->dim + 1, (size_t)row->rank * sizeof *row->dim);
+    return rf_shape_numel(row, n);
 }
 
 static struct forms forms_of(const struct rf_shape *declared, bool batches)
@@ -47,9 +47,9 @@ static struct forms forms_of(const struct rf_shape *declared, bool batches)
         add_form(&f, &scalar);
         return f;
     }
-    const struct rf_shape sample = without_first(declared);
+    struct rf_shape sample;
     const int64_t n = declared->dim[0];
-    const bool fixed = rf_shape_numel(&sample, &product);
+    const bool fixed = rf_decode_row(declared, &sample, &product);
     const bool alone = n < 0 || n == 1; /* a sample is a batch of one */
     if (fixed && alone && !batches)
         add_form(&f, &sample);
@@ -60,6 +60,9 @@ static struct forms forms_of(const struct rf_shape *declared, bool batches)
     const struct rf_shape rows = {.rank = 2, .dim = {n, product}};
     if (fixed)
         add_form(&f, &rows);
+    const struct rf_shape singles = {.rank = 1, .dim = {n}};
+    if (fixed && batches && product == 1)
+        add_form(&f, &singles);
     return f;
 }
 

@@ -132,6 +132,12 @@ static enum rf_status measure_elements(struct walk *w, struct level levels[RF_MA
     return RF_OK;
 }
 
+bool rf_json_is_element(const char *at, enum rf_dtype dtype)
+{
+    const struct walk w = {.at = at, .booleans = dtype == RF_BOOL};
+    return is_element(&w);
+}
+
 enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path, const char *at,
                                      enum rf_dtype dtype, struct rf_error *err)
 {
@@ -288,6 +294,8 @@ enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, 
     const struct reader r = reader_of(from, to);
     const size_t size = rf_dtype_size(to), n = (size_t)array->n;
     size_t done = 0;
+    if (*w.at != '[')
+        return read_element(&w, &r, dst);
     do {
         if (*w.at == '[') {
             w.count[w.depth++] = 0;

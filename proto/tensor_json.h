@@ -15,6 +15,9 @@ struct rf_json_array {
     int64_t n; /* elements */
 };
 
+/* Whether a value is what arrays for `dtype` hold: true or false for BOOL, else a number. */
+bool rf_json_is_element(const char *at, enum rf_dtype dtype);
+
 /* An array of booleans when `dtype` is BOOL, else of numbers. RF_SHAPE for ragged arrays, RF_FORMAT
  * for elements of another kind; both say where: "data[1][2]". `path` is the name that the array
  * goes by. */
@@ -23,8 +26,8 @@ enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path
 
 /*
  * The elements as values of `from`, converted to `to`, which rf_converts allows; `array` was
- * measured for `from`. RF_FORMAT names a value that either cannot hold: out of range, a fraction in
- * an integer.
+ * measured for `from`, or `at` is one element without brackets. RF_FORMAT names a value that either
+ * cannot hold: out of range, a fraction in an integer.
  */
 enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, enum rf_dtype to,
                                   enum rf_dtype from, const char *path,

@@ -1,4 +1,6 @@
 /* Shapes of requests: scalars, open dimensions, fixed batches, several inputs, none. */
+#include <stdio.h>
+
 #include "proto/npy.h"
 #include "tests/support/build_infer.h"
 
@@ -53,6 +55,55 @@ START_TEST(shapes_of_arrays)
         rf_infer_request_release(&r);
     }
     rf_buf_release(&b);
+}
+END_TEST
+
+/* Rows of one element need no brackets: as TensorFlow Serving has it for [n]; and for [n,1]. */
+static const struct {
+    struct rf_shape declared;
+    enum rf_dtype dtype;
+    const char *body;
+    enum rf_status status;
+    const char *message;
+} singles[] = {
+    {DIMS(-1), RF_F32, "[{\"x\":1},{\"x\":-2.5},{\"x\":NaN}]", RF_OK, NULL},
+    {DIMS(-1, 1), RF_F32, "[{\"x\":1},{\"x\":-2.5},{\"x\":NaN}]", RF_OK, NULL},
+    {DIMS(-1, 1), RF_F32, "[{\"x\" : 1 } , {\"x\":[-2.5]},{\"x\":NaN}]", RF_OK, NULL},
+    {DIMS(3, 1, 1), RF_F32, "[{\"x\":1},{\"x\":-2.5},{\"x\":NaN}]", RF_OK, NULL},
+    {DIMS(-1), RF_F32, "[1,-2.5,NaN]", RF_OK, NULL},
+    {DIMS(-1, 1), RF_F32, "[1,-2.5,NaN]", RF_OK, NULL},
+    {DIMS(3, 1, 1), RF_F32, "[1,-2.5,NaN]", RF_OK, NULL},
+    {DIMS(-1, 1), RF_I64, "[{\"x\":1},{\"x\":0.5}]", RF_FORMAT,
+     "\"x\" is 0.5; INT64 takes integers"},
+    {DIMS(-1, 1), RF_BOOL, "[{\"x\":1}]", RF_FORMAT, "is a number, expected an array of booleans"},
+    {DIMS(-1, 1), RF_F32, "[{\"x\":true}]", RF_FORMAT,
+     "is a boolean, expected an array of numbers"},
+    {DIMS(-1), RF_F32, "[{\"x\":[1]}]", RF_SHAPE, "1 instances of shape [1]: input 'x' takes [-1]"},
+    {DIMS(-1, 2), RF_F32, "[{\"x\":1}]", RF_FORMAT, "is a number, expected an array of numbers"},
+    {DIMS(-1, -1), RF_F32, "[{\"x\":1}]", RF_FORMAT, "is a number, expected an array of numbers"},
+    {DIMS(2, 1), RF_F32, "[{\"x\":1}]", RF_SHAPE,
+     "1 instances of shape [1]: input 'x' takes [2,1]"},
+    {DIMS(-1, 2), RF_F32, "[1,2]", RF_SHAPE, "instances of shape [2]: input 'x' takes [-1,2]"},
+};
+
+START_TEST(instances_of_one_element)
+{
+    const struct rf_io x = {.name = "x", .dtype = singles[_i].dtype, .shape = singles[_i].declared};
+    const struct rf_model_io io = model_of(&x);
+    struct rf_infer_request r;
+    char body[128];
+    snprintf(body, sizeof body, "{\"instances\":%s}", singles[_i].body);
+    if (singles[_i].status != RF_OK) {
+        assert_fails(singles[_i].status, singles[_i].message, decode_json(&r, &io, body, &err));
+        return;
+    }
+    assert_ok(decode_json(&r, &io, body, &err));
+    const float *const v = r.inputs[0].data;
+    struct rf_shape want = singles[_i].declared;
+    want.dim[0] = 3;
+    ck_assert(rf_shape_equal(&r.inputs[0].shape, &want));
+    ck_assert(v[0] == 1 && v[1] == -2.5f && v[2] != v[2]);
+    rf_infer_request_release(&r);
 }
 END_TEST
 
@@ -152,6 +203,7 @@ int main(void)
     Suite *const suite = suite_create("infer_shapes");
     TCase *const t = tcase_create("all");
     tcase_add_loop_test(t, shapes_of_arrays, 0, sizeof shapes / sizeof *shapes);
+    tcase_add_loop_test(t, instances_of_one_element, 0, sizeof singles / sizeof *singles);
     tcase_add_test(t, instances_need_the_declared_batch);
     tcase_add_test(t, inputs_of_different_kinds);
     tcase_add_test(t, no_inputs);
