@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,9 @@
 
 /* Descriptors beside the connections': files, epoll, lingering sockets, the C library. */
 #define SPARE_FDS 128
+/* What is larger than this is the system's again once it is freed, and grows without being copied.
+ * The allocator raises its own threshold to 32 MiB by and by, and keeps what is below. */
+#define LARGE_BLOCK (4 << 20)
 /* Keep-alive connections may send one more request, whose reply closes them, for so long. */
 #define IDLE_GRACE (500 * SRV_MS)
 /* For what those clients had sent when the grace ended. */
@@ -318,6 +322,13 @@ static void serve(struct srv_server *s, int signal)
     stop(s, signal);
 }
 
+static void give_large_blocks_back(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int srv_cmd_serve(const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
@@ -333,6 +344,7 @@ int srv_cmd_serve(const struct srv_config *config)
             config->version_policy);
         return SRV_EXIT_USAGE;
     }
+    give_large_blocks_back();
     set_up(s, config);
     raise_fd_limit(config->max_connections);
     enum rf_status rc = bring_up(s, &err);
