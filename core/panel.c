@@ -52,7 +52,7 @@ static void panel(const struct rf_kernels *k, const struct rf_panel_rows *r, con
 {
     const size_t tiles = (r->n + k->panel_rows - 1) / k->panel_rows;
     const size_t half = r->n_taps * r->depth * k->panel_width / 2;
-    float *y[RF_MAX_PANEL_ROWS];
+    float *y[RF_MAX_PANEL_ROWS] __attribute__((uninitialized));
     struct rf_panel_tile t = {.y = y,
                               .tap = r->tap,
                               .n_taps = r->n_taps,
@@ -66,7 +66,7 @@ static void panel(const struct rf_kernels *k, const struct rf_panel_rows *r, con
         /* The first two tiles fetch the halves of the next panel. */
         t.ahead = i < 2 ? next + i * half : weights;
         for (size_t j = 0; j < t.rows; j++)
-            y[j] = r->y[at + j] + c;
+            y[j] = r->y[at + j] + c; /* NOLINT: n of them are set */
         k->panel(&t);
     }
 }
@@ -93,8 +93,9 @@ static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, si
                      size_t y_pitch, size_t c0, size_t c1, const float *behind)
 {
     enum { BLOCK = 8 * RF_MAX_PANEL_ROWS };
-    const float *row[BLOCK] = {NULL};
-    float *out[BLOCK] = {NULL};
+    /* Clearing them would take longer than the few rows of a small image. */
+    const float *row[BLOCK] __attribute__((uninitialized));
+    float *out[BLOCK] __attribute__((uninitialized));
     static const ptrdiff_t tap;
 
     for (size_t at = 0; at < rows; at += BLOCK) {
