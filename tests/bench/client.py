@@ -32,11 +32,13 @@ def write(folder, requests, values):
 
 
 @contextlib.contextmanager
-def echo(build, folder, body):
-    """The port of a server that answers everything with `body`, which it gets from a file in `folder`."""
+def echo(build, folder, reply):
+    """The port of a server that answers everything with that reply, whose body is in a file in `folder`."""
     path = folder / "reply"
-    path.write_bytes(body)
-    process = subprocess.Popen([build / "tests/bench/echo", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    path.write_bytes(reply.body)
+    headers = [text for header in reply.headers if header[0] not in ("Date", "Content-Length") for text in header]
+    process = subprocess.Popen([build / "tests/bench/echo", path, *headers], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
     try:
         yield int(process.stdout.readline())
     finally:

@@ -28,7 +28,7 @@ def measure(build, server, folder, body, headers, seconds):
         w.send(data)
         reply = w.final()
     client.write(folder, [data], [client.values_of(reply)])
-    with client.echo(build, folder, reply.body) as port:
+    with client.echo(build, folder, reply) as port:
         return client.load(build, 1, TURN, seconds / 2, [(server.port, folder), (port, folder)])
 
 

@@ -170,7 +170,7 @@ class Bench:
         values = [client.values_of(reply) for reply in replies]
         work = client.write(folder / form, sent, values)
         same = client.write(folder / f"{form}-{ECHO}", sent, values[:1] * SAMPLES)
-        with client.echo(self.build, folder, replies[0].body) as port:
+        with client.echo(self.build, folder, replies[0]) as port:
             targets = {**{kind: (server.port, work) for kind, server in running.items()}, ECHO: (port, same)}
             for connections in self.args.connections:
                 turns = client.load(self.build, connections, TURN, self.args.seconds, targets.values())
