@@ -3,7 +3,6 @@
  */
 #include "proto/oip_reply.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -46,11 +45,13 @@ struct block {
 static void start_output(struct rf_buf *b, const char *name, const char *datatype,
                          const struct rf_shape *shape)
 {
+    char dims[RF_DIMS_TEXT];
     rf_buf_text(b, "{\"name\":");
     rf_buf_json_string(b, name);
-    rf_buf_printf(b, ",\"datatype\":\"%s\",\"shape\":[", datatype);
-    for (int d = 0; d < shape->rank; d++)
-        rf_buf_printf(b, "%s%" PRId64, d ? "," : "", shape->dim[d]);
+    rf_buf_text(b, ",\"datatype\":\"");
+    rf_buf_text(b, datatype);
+    rf_buf_text(b, "\",\"shape\":[");
+    rf_buf_add(b, dims, rf_dims_print(dims, shape));
     rf_buf_text(b, "]");
 }
 

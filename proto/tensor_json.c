@@ -7,7 +7,6 @@
 
 #include "proto/convert.h"
 #include "proto/json.h"
-#include "proto/numbers.h"
 #include "proto/text.h"
 
 /* A walk through nested arrays; level d counts the elements of the array that is open there. */
@@ -313,6 +312,18 @@ enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, 
         }
     } while (w.depth > 0);
     return RF_OK;
+}
+
+size_t rf_dims_print(char out[RF_DIMS_TEXT], const struct rf_shape *shape)
+{
+    size_t len = 0;
+    for (int d = 0; d < shape->rank; d++) {
+        if (d > 0)
+            out[len++] = ',';
+        len += rf_number_print_u64(out + len, (uint64_t)shape->dim[d]);
+    }
+    out[len] = '\0';
+    return len;
 }
 
 /* One element; returns its length. */

@@ -8,6 +8,7 @@
 
 #include "core/tensor.h"
 #include "proto/buf.h"
+#include "proto/numbers.h"
 
 struct rf_json_array {
     const char *at, *end; /* the opening bracket; what is past the closing one */
@@ -32,6 +33,10 @@ enum rf_status rf_json_array_measure(struct rf_json_array *out, const char *path
 enum rf_status rf_json_array_read(const struct rf_json_array *array, void *dst, enum rf_dtype to,
                                   enum rf_dtype from, const char *path,
                                   struct rf_error *err) RF_CHECKED;
+
+/* "1,10", of sizes that are known; returns the bytes written, terminator left out. */
+#define RF_DIMS_TEXT (RF_MAX_RANK * 21 + RF_NUMBER_TEXT)
+size_t rf_dims_print(char out[RF_DIMS_TEXT], const struct rf_shape *shape);
 
 /* Flat "[1.0,2.0]" or nested as `shape` says (rank 0: one element); "[1,2]" for whole numbers,
  * "[true]" for BOOL. */

@@ -31,6 +31,13 @@ size_t rf_utf8_length(const char *at, const char *end)
     return overlong || too_large || !is_tail(p + 2, e) || !is_tail(p + 3, e) ? 0 : 4;
 }
 
+void rf_text_copy(char *out, size_t size, const char *text)
+{
+    const size_t n = strnlen(text, size - 1);
+    memcpy(out, text, n);
+    out[n] = '\0';
+}
+
 const char *rf_excerpt(char out[RF_EXCERPT], const char *text, size_t len)
 {
     const char *const end = text + len;

@@ -13,6 +13,10 @@
  * points past U+10FFFF are malformed). */
 size_t rf_utf8_length(const char *at, const char *end);
 
+/* As much of `text` as `size` bytes hold, terminated: snprintf would take a quarter of a
+ * microsecond. */
+void rf_text_copy(char *out, size_t size, const char *text);
+
 /* At most RF_EXCERPT - 1 bytes of `text` for a message: control and malformed bytes become '?', a
  * cut ends in "...". Returns `out`. */
 #define RF_EXCERPT 65

@@ -1,7 +1,7 @@
 /* The model that a request is for: named in the path, or the one of /infer. */
-#include <stdio.h>
 #include <string.h>
 
+#include "proto/text.h"
 #include "server/handlers.h"
 #include "server/server.h"
 
@@ -47,7 +47,7 @@ static struct srv_model *find_default_model(struct srv_server *server, struct sr
     char names[256];
     const char *const option = server->config->default_model;
     if (*option || srv_repository_default(&server->repository, names, sizeof names)) {
-        snprintf(r->match.model, sizeof r->match.model, "%.159s", *option ? option : names);
+        rf_text_copy(r->match.model, sizeof r->match.model, *option ? option : names);
         return srv_find_model(server, r);
     }
     if (*names)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/text.h"
 #include "server/admit.h"
 #include "server/clock.h"
 #include "server/listen.h"
@@ -129,10 +130,10 @@ static struct MHD_Response *make_response(struct srv_request *r)
     return response;
 }
 
-static void count_request(const struct srv_request *r)
+static void count_request(const struct srv_request *r, uint64_t now)
 {
     srv_metrics_request(&r->server->metrics, r->match.id, r->guard.method, r->reply.status,
-                        srv_now() - r->start_ns);
+                        now - r->start_ns);
 }
 
 static enum MHD_Result send_reply(struct srv_request *r)
@@ -142,12 +143,14 @@ static enum MHD_Result send_reply(struct srv_request *r)
     struct MHD_Response *response = make_response(r);
     if (!response)
         return MHD_NO;
-    if (!srv_conn_enter(r->conn, SRV_CONN_BUSY, srv_now() + patience)) {
+    const uint64_t now = srv_now();
+    if (!srv_conn_enter(r->conn, SRV_CONN_BUSY, now + patience)) {
         MHD_destroy_response(response);
         return MHD_NO;
     }
     r->stage = SRV_STAGE_SENT;
-    count_request(r); /* before the client can know, so that who was answered finds it counted */
+    /* before the client can know, so that who was answered finds it counted */
+    count_request(r, now);
     const enum MHD_Result ok =
         MHD_queue_response(r->transport, (unsigned)r->reply.status, response);
     MHD_destroy_response(response);
@@ -229,7 +232,7 @@ static uint64_t body_deadline(const struct srv_request *r)
 static enum MHD_Result begin(struct srv_request *r, const char *method, const char *version)
 {
     end_reading(r);
-    snprintf(r->method, sizeof r->method, "%s", method);
+    rf_text_copy(r->method, sizeof r->method, method);
     MHD_get_connection_values_n(r->transport, MHD_HEADER_KIND, collect_header, r);
     run_guard(r, method, version);
     if (r->n_headers > SRV_MAX_HEADERS)
@@ -412,7 +415,7 @@ static void end_of_request(struct srv_request *r)
     if (!*r->id)
         srv_request_id_make(r->id);
     if (r->stage != SRV_STAGE_SENT)
-        count_request(r);
+        count_request(r, now);
     log_access(r, ns);
     (void)srv_conn_enter(r->conn, SRV_CONN_IDLE, now + server->config->idle_timeout);
     srv_request_free(r);
@@ -428,11 +431,13 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         struct srv_conn *conn = srv_conns_add(conns, info->connect_fd, srv_now() + HEADER_TIMEOUT);
-        if (conn)
+        if (conn) {
             conn->is_admin =
                 srv_listener_port_of(http->server->listener, conn->fd) == SRV_PORT_ADMIN;
-        else
+        } else { /* the sweep will not see it */
             srv_send_error(info->connect_fd, 503, "no memory for a connection now");
+            shutdown(info->connect_fd, SHUT_RDWR);
+        }
         *context = conn;
         atomic_fetch_add(&conns->started, 1);
         return;
@@ -495,16 +500,14 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
                               struct rf_error *err)
 {
     const struct srv_config *config = server->config;
-    const uint64_t slowest = config->idle_timeout > config->request_timeout
-                                 ? config->idle_timeout
-                                 : config->request_timeout;
     struct srv_http *http = calloc(1, sizeof *http);
     if (!http)
         return rf_fail_nomem(err, "the HTTP server", sizeof *http);
     http->server = server;
     values_in_place = strcmp(MHD_get_version(), "0.9.75") == 0;
     MHD_set_panic_func(on_panic, NULL);
-    /* The library's limits stand above ours, which answer instead of hanging. Strictness is the
+    /* The library's limits stand above ours, which answer instead of hanging; the sweep alone keeps
+     * the time. Strictness is the
      * guard's: the library's sends two replies to some malformed requests. */
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
@@ -512,7 +515,6 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)config->http_threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(config->max_connections + 64 * config->http_threads),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(slowest / SRV_SECOND + 5),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)(CONNECTION_MEMORY / 2),
         MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, http,

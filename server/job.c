@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/tensor_json.h"
 #include "server/clock.h"
 #include "server/compress.h"
 #include "server/handlers.h"
@@ -14,10 +15,10 @@
 
 /* ---- beginning ---- */
 
-static void finish(struct srv_request *r, enum srv_result result)
+static void finish(struct srv_request *r, enum srv_result result, uint64_t now)
 {
     struct srv_model_metrics *m = &r->job.model->metrics;
-    const uint64_t ns = srv_now() - r->received_ns;
+    const uint64_t ns = now - r->received_ns;
     srv_count(&m->result[result]);
     srv_add(&m->result_ns[result], ns);
     srv_histogram_add(&m->duration, &srv_latency_buckets, ns);
@@ -27,7 +28,7 @@ static void shed(struct srv_request *r, enum srv_shed reason, const char *text)
 {
     srv_count(&r->job.model->metrics.shed[reason]);
     srv_reply_error(r, 503, "%s", text);
-    finish(r, SRV_RESULT_SHED);
+    finish(r, SRV_RESULT_SHED, srv_now());
 }
 
 /* A place in the queue, unless it is full. */
@@ -53,7 +54,7 @@ bool srv_job_start(struct srv_request *r)
         return false;
     }
     r->job.queued = true;
-    r->job.waiting.arrival_ns = srv_now();
+    r->job.waiting.arrival_ns = r->received_ns;
     r->job.waiting.deadline_ns = r->start_ns + r->server->config->request_timeout;
     return true;
 }
@@ -200,13 +201,12 @@ void srv_job_end_over(struct srv_request *r, uint64_t now)
 /* The headers of a reply that was encoded; `first` is its first output. */
 static void describe_reply(struct srv_request *r, const struct rf_tensor *first, size_t json_len)
 {
-    char text[RF_SHAPE_TEXT];
+    char text[RF_DIMS_TEXT];
     r->reply.status = 200;
     r->reply.type = srv_form_type(r->job.reply_form);
     if (r->job.reply_form == RF_BODY_RAW) {
-        rf_shape_text(&first->shape, text, sizeof text);
-        text[strcspn(text, "]")] = '\0';
-        srv_reply_header(r, "X-Tensor-Shape", text + 1);
+        rf_dims_print(text, &first->shape);
+        srv_reply_header(r, "X-Tensor-Shape", text);
         srv_reply_header(r, "X-Tensor-Datatype", rf_dtype_name(first->dtype));
     }
     if (json_len > 0) {
@@ -245,8 +245,6 @@ enum srv_result srv_job_fail(struct srv_request *r, const struct rf_error *err)
 void srv_job_leave_queue(struct srv_request *r, uint64_t now)
 {
     struct srv_model_metrics *m = &r->job.model->metrics;
-    if (!r->job.queued)
-        return;
     r->job.queued = false;
     atomic_fetch_sub(&m->pending, 1);
     srv_histogram_add(&m->queue, &srv_latency_buckets,
@@ -263,7 +261,8 @@ static void drop_inputs(struct srv_request *r)
 
 void srv_job_end(struct srv_request *r, enum srv_result result)
 {
-    srv_job_leave_queue(r, srv_now());
+    if (r->job.queued)
+        srv_job_leave_queue(r, srv_now());
     drop_inputs(r);
     srv_reply_compress(r);
     if (r->reply.status == 200 && !srv_request_hold_reply(r)) {
@@ -274,6 +273,6 @@ void srv_job_end(struct srv_request *r, enum srv_result result)
     }
     if (result == SRV_RESULT_SHED)
         srv_count(&r->job.model->metrics.shed[SRV_SHED_MEMORY]);
-    finish(r, result);
+    finish(r, result, srv_now());
     srv_http_resume(r);
 }

@@ -19,7 +19,7 @@ bool srv_job_decode(struct srv_request *r);
 bool srv_job_is_over(const struct srv_waiting *w, uint64_t now);
 void srv_job_end_over(struct srv_request *r, uint64_t now);
 
-/* Gives up the place in the queue: it is being computed, or has ended. */
+/* Gives up its place in the queue: it is being computed, or has ended. */
 void srv_job_leave_queue(struct srv_request *r, uint64_t now);
 
 /* Makes the reply of the model's outputs. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/text.h"
+
 const char *srv_state_text(enum srv_state state)
 {
     static const char *const text[] = {[SRV_LOADING] = "LOADING",
@@ -123,7 +125,7 @@ bool srv_repository_default(struct srv_repository *r, char *name, size_t size)
             len += (size_t)snprintf(name + len, size - len, "%s%s", n++ ? ", " : "",
                                     r->entries[i]->name);
     if (first)
-        snprintf(name, size, "%s", first->name);
+        rf_text_copy(name, size, first->name);
     pthread_mutex_unlock(&r->lock);
     return first || n == 1;
 }

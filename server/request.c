@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/text.h"
 #include "server/clock.h"
 #include "server/server.h"
 
@@ -55,11 +56,11 @@ void srv_request_identify(struct srv_request *r)
     const char *id = srv_request_header(r, "X-Request-Id");
     const char *trace = srv_request_header(r, "traceparent");
     if (id && r->guard.is_http && srv_request_id_is_sound(id))
-        snprintf(r->id, sizeof r->id, "%s", id);
+        rf_text_copy(r->id, sizeof r->id, id);
     else
         srv_request_id_make(r->id);
     if (trace && srv_traceparent_is_valid(trace))
-        snprintf(r->traceparent, sizeof r->traceparent, "%s", trace);
+        rf_text_copy(r->traceparent, sizeof r->traceparent, trace);
 }
 
 /* Grows by what has come, not by what Content-Length promises. */
@@ -128,7 +129,7 @@ void srv_reply_header(struct srv_request *r, const char *name, const char *value
         return;
     struct srv_reply_header *h = &r->reply.headers[r->reply.n_headers++];
     h->name = name;
-    snprintf(h->value, sizeof h->value, "%s", value);
+    rf_text_copy(h->value, sizeof h->value, value);
 }
 
 void srv_reply_error(struct srv_request *r, int status, const char *fmt, ...)

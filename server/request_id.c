@@ -1,11 +1,9 @@
 /* Request ids: a random start per process, then a bijective mix of a counter. */
 #include "server/request_id.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -29,7 +27,10 @@ void srv_request_id_make(char id[SRV_REQUEST_ID_MADE])
     uint64_t z = atomic_fetch_add(&counter, UINT64_C(0x9e3779b97f4a7c15));
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    snprintf(id, SRV_REQUEST_ID_MADE, "%016" PRIx64, z ^ (z >> 31));
+    z ^= z >> 31;
+    for (int i = SRV_REQUEST_ID_MADE - 2; i >= 0; i--, z >>= 4)
+        id[i] = "0123456789abcdef"[z & 15];
+    id[SRV_REQUEST_ID_MADE - 1] = '\0';
 }
 
 bool srv_request_id_is_sound(const char *id)

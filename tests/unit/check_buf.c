@@ -154,6 +154,18 @@ START_TEST(excerpts)
 }
 END_TEST
 
+START_TEST(copies)
+{
+    char out[4] = "???";
+    rf_text_copy(out, sizeof out, "");
+    ck_assert_str_eq(out, "");
+    rf_text_copy(out, sizeof out, "abc");
+    ck_assert_str_eq(out, "abc");
+    rf_text_copy(out, sizeof out, "abcd");
+    ck_assert_str_eq(out, "abc");
+}
+END_TEST
+
 START_TEST(nearest_names)
 {
     static const char *const names[] = {"kernel_size", "stride", "padding", "bias"};
@@ -214,6 +226,7 @@ int main(void)
     tcase_add_test(t, floats);
     tcase_add_test(t, doubles);
     tcase_add_test(t, excerpts);
+    tcase_add_test(t, copies);
     tcase_add_test(t, nearest_names);
     tcase_add_test(t, sha256);
     suite_add_tcase(suite, t);
