@@ -5,10 +5,10 @@
  * The first layer is the input itself, where input 0 is FP32 and its channels are declared; then
  * every activation layer in order. A layer has vectors, a vector one number a channel:
  *
- *   input       "mean", "std", "range" of the channel's elements. Channels are dimension 1 from
- *               rank 3 on; an input of rank 2 is one channel.
- *   activation  "firing": share of the channel's positions with y > 0; "activation": mean of y over
- *               its positions
+ *   input       "mean", "std" (of the population) and "range" of the channel's elements
+ *   activation  "firing", the share of its positions with y > 0, and "activation", the mean of y
+ *
+ * The input's channels are dimension 1 from rank 3 on; an input of rank 2 is one channel.
  *
  * Everything is linear in the inputs' features, so sums over inputs say all that drift needs: those
  * of a layer's counts as well as those of single inputs. In layers of open size an input's weight

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/rectifier.h"
+#include "proto/load.h"
 #include "tests/support/build_test.h"
+
+#define DIGITS "deploy/models/digits"
 
 enum { CLASSES = 2 };
 
@@ -253,6 +257,32 @@ START_TEST(files)
 }
 END_TEST
 
+/* What lies beside the bundled network is its own, and was made with it as it is. */
+START_TEST(bundled)
+{
+    const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL};
+    struct rf_baseline_about about;
+    struct rf_feature_map features;
+    struct rf_network net;
+    struct rf_model *model;
+    struct rf_baseline *b;
+
+    assert_ok(rf_network_load(&net, DIGITS, &err));
+    assert_ok(rf_model_new(&model, net.graph, &options, &err));
+    net.graph = NULL;
+    assert_ok(rf_feature_map_init(&features, model, &err));
+    assert_ok(rf_baseline_load(&b, &about, DIGITS "/baseline.json", &features, net.name, &err));
+    ck_assert_str_eq(about.model, net.name);
+    ck_assert_str_eq(about.sha256, net.sha256);
+    ck_assert_int_eq(about.source, RF_BASELINE_HELD_OUT);
+    ck_assert_ptr_nonnull(b->class_mean);
+    rf_baseline_free(b);
+    rf_feature_map_release(&features);
+    rf_model_unref(model);
+    rf_network_release(&net);
+}
+END_TEST
+
 int main(void)
 {
     Suite *const suite = suite_create("baseline");
@@ -264,6 +294,7 @@ int main(void)
     tcase_add_loop_test(t, refuses_what_is_wrong, 0, sizeof bad / sizeof *bad);
     tcase_add_test(t, damaged_files);
     tcase_add_test(t, files);
+    tcase_add_test(t, bundled);
     suite_add_tcase(suite, t);
     return run_suite(suite);
 }
