@@ -253,7 +253,7 @@ static void fill(const struct rf_baseline_builder *b, struct rf_baseline *out)
     }
     for (size_t i = 0; i < b->n_sub_windows; i++)
         out->sub_window_max =
-            fmax(out->sub_window_max, rf_drift_score(b->map, out, &b->sub_windows[i], NULL));
+            fmax(out->sub_window_max, rf_drift_own_score(b->map, out, &b->sub_windows[i]));
 }
 
 enum rf_status rf_baseline_builder_finish(const struct rf_baseline_builder *b, bool plain,

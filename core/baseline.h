@@ -42,7 +42,7 @@ struct rf_baseline {
     double *variance;             /* [n_features] of one input within its class, never 0 */
     double *class_mean;           /* [n_classes][n_features], shrunk; NULL: plain */
     double *class_error;          /* [n_classes][n_classes] (N + 2 I)^-1; NULL: plain */
-    double sub_window_max;        /* the largest drift score among its own sub-windows */
+    double sub_window_max;        /* the largest rf_drift_own_score of its sub-windows */
 };
 
 /* All zero, for a reader to fill. */

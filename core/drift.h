@@ -29,6 +29,11 @@
 double rf_drift_score(const struct rf_feature_map *map, const struct rf_baseline *baseline,
                       const struct rf_feature_sum *window, double *layers);
 
+/* Of a part of the baseline's own inputs, about as if the baseline were made from the others; 0
+ * where these are fewer than the part. */
+double rf_drift_own_score(const struct rf_feature_map *map, const struct rf_baseline *baseline,
+                          const struct rf_feature_sum *part);
+
 /* How far one input is from what the baseline knows of its class (-1: of all inputs): the mean over
  * all features of (f - E)^2 / variance. About 1 for inputs of the baseline. */
 double rf_novelty(const struct rf_baseline *baseline, const double *features, int class);

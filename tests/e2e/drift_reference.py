@@ -81,7 +81,7 @@ class Baseline:
             self.class_mean = self._class_means(blocks)
             used = n_classes - SHRINKAGE * sum(self.error[k][k] for k in range(n_classes))
         self.variance = self._variances(blocks, max(1.0, len(blocks) - used))
-        self.sub_window_max = max((self.scores(w)[0] for w in self._sub_windows(blocks)), default=0.0)
+        self.sub_window_max = max(map(self.own_score, self._sub_windows(blocks)), default=0.0)
 
     @staticmethod
     def _class_error(blocks, n):
@@ -124,27 +124,38 @@ class Baseline:
                 current = []
         return windows
 
+    def _expected(self, window):
+        """What the window's mix should give, and the square that this is off, in variances."""
+        known = sum(window.classes)
+        if not self.by_class or not known:
+            return self.mean, 1 / self.inputs
+        shares = [c / known for c in window.classes]
+        return ([math.fsum(p * means[f] for p, means in zip(shares, self.class_mean)) for f in range(len(self.mean))],
+                math.fsum(p * q * self.error[k][l] for k, p in enumerate(shares) for l, q in enumerate(shares)))
+
     def scores(self, window):
         """(the model's, [each layer's])."""
         if not window.inputs:
             return 0.0, [0.0] * len(self.layers)
-        known = sum(window.classes)
-        if self.by_class and known:
-            shares = [c / known for c in window.classes]
-            expected = [math.fsum(p * means[f] for p, means in zip(shares, self.class_mean))
-                        for f in range(len(self.mean))]
-            sampling = 1 / window.inputs + math.fsum(
-                p * q * self.error[k][l] for k, p in enumerate(shares) for l, q in enumerate(shares))
-        else:
-            expected, sampling = self.mean, 1 / window.inputs + 1 / self.inputs
-        layers = [max(self._distance(window, expected, layer.vector(v), sampling)
+        expected, error = self._expected(window)
+        layers = [max(self._distance(window, expected, layer.vector(v), 1, 1 / window.inputs + error)
                       for v in range(layer.vectors)) for layer in self.layers]
         return max(layers, default=0.0), layers
 
-    def _distance(self, window, expected, features, sampling):
+    def own_score(self, part):
+        """Of a part of the baseline, as if it were compared with the rest."""
+        rest = self.inputs - part.inputs
+        if rest < part.inputs:
+            return 0.0
+        expected, error = self._expected(part)
+        grows = self.inputs / rest
+        return max(self._distance(part, expected, layer.vector(v), grows ** 2, 1 / part.inputs + grows * error)
+                   for layer in self.layers for v in range(layer.vectors))
+
+    def _distance(self, window, expected, features, stretch, sampling):
         squares = math.fsum((window.sums[f] / window.inputs - expected[f]) ** 2 / self.variance[f]
                             for f in features)
-        return math.sqrt(max(0.0, squares / len(features) - sampling))
+        return math.sqrt(max(0.0, stretch * squares / len(features) - sampling))
 
     def novelty(self, k, features):
         expected = self.class_mean[k] if self.by_class and k >= 0 else self.mean

@@ -217,6 +217,42 @@ START_TEST(blocks_are_as_good_as_inputs)
 }
 END_TEST
 
+/* Half of a baseline, moved against the other half, is as far from the whole's view of it as from a
+ * baseline of the other half alone. */
+START_TEST(parts_of_a_baseline)
+{
+    const struct traffic moved = {.shift = 0.8, .scale = 1, .class = -1};
+    struct rf_baseline_builder *whole, *half;
+    struct rf_baseline *b, *other;
+    struct rf_feature_sum part = window_of(0, &usual);
+
+    ck_assert_int_eq(rf_baseline_builder_new(&whole, &map, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&half, &map, NULL), RF_OK);
+    for (int i = 0; i < 600; i++) {
+        struct rf_feature_sum one = window_of(1, i < 300 ? &moved : &usual);
+
+        ck_assert_int_eq(rf_baseline_builder_add(whole, &one, NULL), RF_OK);
+        if (i < 300)
+            rf_feature_sum_add(&part, &one, &map);
+        else
+            ck_assert_int_eq(rf_baseline_builder_add(half, &one, NULL), RF_OK);
+        rf_feature_sum_release(&one);
+    }
+    ck_assert_int_eq(rf_baseline_builder_finish(whole, false, &b, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_finish(half, false, &other, NULL), RF_OK);
+    const double want = rf_drift_score(&map, other, &part, NULL);
+    const double got = rf_drift_own_score(&map, b, &part);
+    ck_assert_double_eq_tol(got, want, 0.15 * want);
+    ck_assert(b->sub_window_max >= got);
+    ck_assert(other->sub_window_max == 0); /* nothing is left to compare with */
+    rf_baseline_free(b);
+    rf_baseline_free(other);
+    rf_feature_sum_release(&part);
+    rf_baseline_builder_free(whole);
+    rf_baseline_builder_free(half);
+}
+END_TEST
+
 START_TEST(novelty_is_about_one)
 {
     struct rf_baseline *const b = baseline_of(1000, 1, &usual, false);
@@ -448,6 +484,7 @@ int main(void)
     tcase_add_test(tc, plain_or_by_class);
     tcase_add_test(tc, means_are_shrunk);
     tcase_add_test(tc, blocks_are_as_good_as_inputs);
+    tcase_add_test(tc, parts_of_a_baseline);
     tcase_add_test(tc, novelty_is_about_one);
     tcase_add_test(tc, what_no_baseline_can_be);
     tcase_add_test(tc, mix_of_classes);
