@@ -266,7 +266,7 @@ enum rf_status rf_baseline_builder_finish(const struct rf_baseline_builder *b, b
                        RF_BASELINE_MIN_INPUTS, RF_BASELINE_MIN_BLOCKS,
                        (unsigned long long)b->all.inputs, (unsigned long long)b->blocks);
     const enum rf_status rc = rf_baseline_new(out, b->map, plain, err);
-    if (!rc)
+    if (*out)
         fill(b, *out);
     return rc;
 }

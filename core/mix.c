@@ -26,14 +26,13 @@ static double squared_off(uint64_t count, double expected)
  */
 static double chance_above(double x, size_t n)
 {
-    const double y = x / 2;
-    double a = n % 2 ? 0.5 : 1;
+    const double y = x / 2, start = n % 2 ? 0.5 : 1;
     double p = n % 2 ? erfc(sqrt(y)) : exp(-y);
     double term = n % 2 ? 2 * sqrt(y / acos(-1)) * exp(-y) : y * exp(-y);
 
-    for (; a < (double)n / 2; a++) {
+    for (size_t i = 0; i < (n - 1) / 2; i++) {
         p += term;
-        term *= y / (a + 1);
+        term *= y / (start + (double)i + 1);
     }
     return fmin(p, 1);
 }
