@@ -23,6 +23,7 @@ LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev pytho
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
 SERVE_PACKAGES := python3-torch python3-fastapi python3-uvicorn python3-uvloop python3-httptools
+DRIFT_PACKAGES := python3-torch python3-sklearn
 BENCH_PACKAGES = python3 $(if $(shell command -v npm),,nodejs npm)
 
 # ---- compiler -----------------------------------------------------------------------------------
@@ -245,12 +246,18 @@ zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/load.py $(B)
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
 
+drift: deps drift-deps ## faults sent to trained networks, and after how many requests drift is seen
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(DEBIAN_PYTHON) tests/drift/run.py $(B)
+
 conformance-deps: | deps
 	$(Q)deploy/packages.sh $(CONFORMANCE_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
 zoo-deps: | deps
 	$(Q)deploy/packages.sh $(ZOO_PACKAGES)
-.PHONY: conformance zoo conformance-deps zoo-deps
+drift-deps: | deps
+	$(Q)deploy/packages.sh $(DRIFT_PACKAGES)
+.PHONY: conformance zoo drift conformance-deps zoo-deps drift-deps
 
 # NETS=, BATCH=, THREADS= and SECONDS= choose: tests/bench/README.md.
 bench: deps bench-deps ## ours beside onnxruntime-node and, where installed, PyTorch (nine minutes)
