@@ -83,7 +83,7 @@ SIMD_SRC   := $(sort $(wildcard core/kernels/simd/*.c))
 PROTO_SRC  := $(sort $(wildcard proto/*.c))
 SERVER_SRC := $(sort $(wildcard server/*.c server/*.S))
 # What users of librectifier.a include, from core/rectifier.h down.
-INSTALLED_HEADERS := $(addprefix core/,rectifier.h activity.h arena.h graph.h pool.h status.h tensor.h) proto/load.h
+INSTALLED_HEADERS := $(addprefix core/,rectifier.h activity.h arena.h baseline.h drift.h features.h graph.h pool.h status.h tensor.h) proto/load.h
 CORE_OBJ   := $(CORE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.c=$(B)/%.$(i).o))
 PROTO_OBJ  := $(PROTO_SRC:%.c=$(B)/%.o) $(B)/proto/onnx.pb-c.o
 SERVER_OBJ := $(patsubst %.S,$(B)/%.o,$(SERVER_SRC:%.c=$(B)/%.o))

@@ -8,16 +8,30 @@
  *   inactive   x <= 0; NaN is neither
  *   saturated  y at the upper rail (Clip)
  *
- * A channel is dead when it never fired, always on when every value fired, near dead when it fired
- * in less than 1 % of the inputs. Moments are over finite values; others are counted apart. Warm-up
- * runs and padding never count; `inputs` are the rows computed.
+ * A *channel* is dead when it never fired, always on when every value fired, near dead when it
+ * fired in less than 1 % of the inputs. A *unit* is one number of a layer's output, a channel at
+ * one position; it is dead when it never fired. Moments are over finite values; others are counted
+ * apart. Warm-up runs and padding never count; `inputs` are the rows computed.
+ *
+ * What is counted since load is also kept in *slots*, whose ends the caller sets, so that there are
+ * windows: the open slot and the newest closed ones. Everything below may be called by any thread
+ * at any time. While runs go on, the last few inputs of each session may not be seen yet (19, or
+ * one batch if that is larger); nothing is missing of sessions that are idle.
  */
 #ifndef RF_CORE_ACTIVITY_H
 #define RF_CORE_ACTIVITY_H
 
+#include "core/drift.h"
 #include "core/tensor.h"
 
-enum rf_activity_level { RF_ACTIVITY_OFF, RF_ACTIVITY_LAYER, RF_ACTIVITY_CHANNEL };
+/* Each level counts what those before it do: totals of layers since load; channels, windows, what
+ * inputs look like, drift; units. */
+enum rf_activity_level {
+    RF_ACTIVITY_OFF,
+    RF_ACTIVITY_LAYER,
+    RF_ACTIVITY_CHANNEL,
+    RF_ACTIVITY_UNIT,
+};
 
 /* What an activation's counters mean. */
 enum rf_activity_kind {
@@ -39,21 +53,45 @@ struct rf_layer_activity {
     struct rf_shape shape; /* of one input, batch left out; -1 where it varies */
     struct rf_channel_activity total;
     size_t n_channels;
-    struct rf_channel_activity *channels;
+    struct rf_channel_activity *channels; /* NULL: not counted */
+    size_t n_units, dead_units;           /* 0 units: not counted, as their number varies */
 };
 
 struct rf_activity {
     uint64_t inputs;
+    /* Different ones among the newest RF_DISTINCT_INPUTS of the window. */
+    size_t distinct_inputs;
+    size_t n_slots; /* closed ones that it covers; 0 since load */
     size_t n_layers;
     struct rf_layer_activity *layers;
 };
 
+#define RF_DISTINCT_INPUTS 4096
+
 struct rf_model;
 
-/* Totals since load over all of the model's sessions; consistent per session. The caller frees. */
+/* Since load, over all of the model's sessions. Counts never go back. The caller frees. */
 enum rf_status rf_activity_read(struct rf_model *model, struct rf_activity **out,
                                 struct rf_error *err) RF_CHECKED;
+/* The open slot and the newest `slots` that are closed, or as many as there are (none is at levels
+ * below RF_ACTIVITY_CHANNEL: `inputs` is 0). */
+enum rf_status rf_activity_read_window(struct rf_model *model, size_t slots,
+                                       struct rf_activity **out, struct rf_error *err) RF_CHECKED;
 void rf_activity_free(struct rf_activity *activity);
+
+/* Closes the open slot; rf_model_options.n_slots closed ones are kept. */
+void rf_activity_roll(struct rf_model *model);
+
+/*
+ * For how many slots each unit of a layer has been silent: 0 fired in the open one, k not since k
+ * closed ones, RF_NEVER_FIRED not since load. `ages` is [n_units], in the order of `shape`. False,
+ * and nothing written, where units are not counted.
+ */
+#define RF_NEVER_FIRED 255
+bool rf_activity_unit_ages(struct rf_model *model, size_t layer, uint8_t *ages);
+
+/* Memory of what the model has counted, without its sessions'. */
+size_t rf_activity_bytes(struct rf_model *model);
 
 /* What the counters say about a layer. Unknown below `min_inputs`. */
 struct rf_layer_verdict {
@@ -67,5 +105,34 @@ struct rf_layer_verdict {
 bool rf_channel_is_dead(const struct rf_channel_activity *c);
 void rf_layer_judge(const struct rf_layer_activity *layer, uint64_t inputs, uint64_t min_inputs,
                     struct rf_layer_verdict *verdict);
+
+/* ---- features and drift; from RF_ACTIVITY_CHANNEL on -------------------------------------------
+ */
+
+/* Borrowed from the model. */
+const struct rf_feature_map *rf_model_features(const struct rf_model *model);
+/* Features of the slots [newest, oldest), where slot 0 is the open one, 1 the one closed last;
+ * `sum` is the caller's, and is set. */
+void rf_activity_features(struct rf_model *model, size_t newest, size_t oldest,
+                          struct rf_feature_sum *sum);
+
+/* Takes the baseline, frees the one before; NULL takes it away. Drift begins anew. */
+void rf_model_set_baseline(struct rf_model *model, struct rf_baseline *baseline);
+/* Calls `use` with the baseline, or NULL, which stays for the call; `use` may not call the model.
+ */
+void rf_model_use_baseline(struct rf_model *model,
+                           void (*use)(void *arg, const struct rf_baseline *baseline), void *arg);
+
+/* The newest inputs, at least RF_DRIFT_WINDOW of them once there are so many, against the baseline.
+ */
+struct rf_drift {
+    uint64_t inputs, baseline_inputs;
+    double score; /* 0 below RF_DRIFT_MIN_INPUTS */
+    enum rf_drift_state state;
+    struct rf_mix mix;
+};
+
+/* False without a baseline. `layers`: scores by the layers of rf_model_features; may be NULL. */
+bool rf_activity_drift(struct rf_model *model, struct rf_drift *drift, double *layers);
 
 #endif

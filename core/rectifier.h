@@ -29,6 +29,7 @@ struct rf_model_options {
     bool compact;             /* keeps no weights twice: less memory, slower single rows */
     uint32_t passes_off;      /* bits 1u << enum rf_pass (core/passes/passes.h); for tests */
     size_t max_session_bytes; /* planned memory a session may need; 0 = 4 GiB */
+    size_t n_slots;           /* of activity; 0 = 30 */
 };
 
 /*
@@ -114,6 +115,19 @@ enum rf_status rf_session_prepare(struct rf_session *session, const struct rf_sh
 enum rf_status rf_session_run(struct rf_session *session, const void *const *in, size_t n_in,
                               struct rf_tensor *out, size_t n_out, bool count,
                               struct rf_error *err) RF_CHECKED;
+
+/*
+ * While a session is *observed*, each counted run is known by itself until the next one: what it
+ * did, and with one input its features. No reader sees it before then, or the end of observing.
+ * Between the session's runs, by whoever runs it.
+ */
+void rf_session_observe(struct rf_session *session, bool on);
+/* The last run's activity. The caller frees. */
+enum rf_status rf_session_activity(struct rf_session *session, struct rf_activity **out,
+                                   struct rf_error *err) RF_CHECKED;
+/* The last run's features, [rf_model_features()->n_features], the mean over its inputs; returns the
+ * class of its last input, -1 where it has none. */
+int rf_session_features(const struct rf_session *session, double *features);
 
 /* Measures: `after(arg, step)` is called behind every step of the session's runs, one call at a
  * time; where steps run image by image, behind every image, or every one of one thread's. NULL ends
