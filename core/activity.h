@@ -61,7 +61,7 @@ struct rf_activity {
     uint64_t inputs;
     /* Different ones among the newest RF_DISTINCT_INPUTS of the window. */
     size_t distinct_inputs;
-    size_t n_slots; /* closed ones that it covers; 0 since load */
+    size_t n_slots; /* of a window: closed ones that it covers */
     size_t n_layers;
     struct rf_layer_activity *layers;
 };
@@ -73,8 +73,8 @@ struct rf_model;
 /* Since load, over all of the model's sessions. Counts never go back. The caller frees. */
 enum rf_status rf_activity_read(struct rf_model *model, struct rf_activity **out,
                                 struct rf_error *err) RF_CHECKED;
-/* The open slot and the newest `slots` that are closed, or as many as there are (none is at levels
- * below RF_ACTIVITY_CHANNEL: `inputs` is 0). */
+/* The open slot and the newest `slots` that are closed, or as many as there are; none is kept below
+ * RF_ACTIVITY_CHANNEL. */
 enum rf_status rf_activity_read_window(struct rf_model *model, size_t slots,
                                        struct rf_activity **out, struct rf_error *err) RF_CHECKED;
 void rf_activity_free(struct rf_activity *activity);
@@ -83,15 +83,17 @@ void rf_activity_free(struct rf_activity *activity);
 void rf_activity_roll(struct rf_model *model);
 
 /*
- * For how many slots each unit of a layer has been silent: 0 fired in the open one, k not since k
- * closed ones, RF_NEVER_FIRED not since load. `ages` is [n_units], in the order of `shape`. False,
- * and nothing written, where units are not counted.
+ * In which slot each unit of a layer fired last: 0 the open one, 1 the one closed last, and so on
+ * to 254, that one or before; RF_NEVER_FIRED not since load. So a unit is dead in a window of k
+ * closed slots when its age is above k. `ages` is [n_units], in the order of `shape`. False, and
+ * nothing written, where units are not counted.
  */
 #define RF_NEVER_FIRED 255
 bool rf_activity_unit_ages(struct rf_model *model, size_t layer, uint8_t *ages);
 
-/* Memory of what the model has counted, without its sessions'. */
-size_t rf_activity_bytes(struct rf_model *model);
+/* Memory of what the model has counted; `*session`: more for each thread of each session. Of
+ * closed slots it is taken when they come. */
+size_t rf_activity_bytes(const struct rf_model *model, size_t *session);
 
 /* What the counters say about a layer. Unknown below `min_inputs`. */
 struct rf_layer_verdict {

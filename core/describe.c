@@ -7,6 +7,8 @@
 #include "core/model.h"
 #include "core/passes/passes.h"
 
+#define DEFAULT_SLOTS 30
+
 /* ---- inputs and outputs ------------------------------------------------------------------------
  */
 
@@ -119,6 +121,20 @@ static enum rf_status names_init(struct names *names, size_t n, struct rf_error 
 /* ---- layers ------------------------------------------------------------------------------------
  */
 
+/* Positions of one input; 0 where they vary. */
+static size_t area_of(const struct rf_shape *shape, int axis)
+{
+    size_t area = 1;
+
+    for (int k = 1; k < shape->rank; k++) {
+        if (k == axis)
+            continue;
+        if (shape->dim[k] < 0 || __builtin_mul_overflow(area, (size_t)shape->dim[k], &area))
+            return 0;
+    }
+    return area;
+}
+
 static enum rf_status add_layer(struct rf_model *model, const struct names *names, size_t index,
                                 struct rf_error *err)
 {
@@ -135,7 +151,8 @@ static enum rf_status add_layer(struct rf_model *model, const struct names *name
     if (activation->op->kind == RF_KIND_NONE || node->known || !rf_tensor_has_pixels(&as_tensor))
         return RF_OK;
     const struct rf_shape shape = with_open(out);
-    const int64_t channels = shape.dim[rf_tensor_channel_axis(&as_tensor)];
+    const int axis = rf_tensor_channel_axis(&as_tensor);
+    const int64_t channels = shape.dim[axis];
     if (channels < 1)
         return RF_OK;
     *layer = (struct rf_layer){.name = layer_name(model, names, activation),
@@ -143,7 +160,9 @@ static enum rf_status add_layer(struct rf_model *model, const struct names *name
                                .path = node->path,
                                .kind = activation->op->kind,
                                .shape.rank = shape.rank - 1,
+                               .channel_axis = axis - 1,
                                .n_channels = (size_t)channels,
+                               .area = area_of(&shape, axis),
                                .node = (int32_t)index,
                                .index = model->n_layers,
                                .first = model->n_channels,
@@ -157,7 +176,8 @@ static enum rf_status add_layer(struct rf_model *model, const struct names *name
     return RF_OK;
 }
 
-static enum rf_status find_layers(struct rf_model *model, struct rf_error *err)
+static enum rf_status find_layers(struct rf_model *model, enum rf_activity_level level,
+                                  struct rf_error *err)
 {
     struct rf_graph *const g = model->graph;
     struct names names;
@@ -168,32 +188,63 @@ static enum rf_status find_layers(struct rf_model *model, struct rf_error *err)
     model->layers = rf_arena_array(&g->arena, g->n_nodes + 1, sizeof(*model->layers));
     if (!model->layers)
         rc = rf_fail_nomem(err, "layers", g->n_nodes * sizeof(*model->layers));
-    for (size_t i = 0; i < g->n_nodes && !rc && model->activity != RF_ACTIVITY_OFF; i++)
+    for (size_t i = 0; i < g->n_nodes && !rc && level != RF_ACTIVITY_OFF; i++)
         rc = add_layer(model, &names, i, err);
     free(names.places);
     return rc;
 }
 
-static enum rf_status make_counters(struct rf_model *model, struct rf_error *err)
+/* Gives units to layers whose number of them is known; returns the words of all. */
+static size_t place_units(struct rf_model *model)
 {
-    const size_t n = model->n_channels;
+    size_t words = 0;
 
-    if (n > model->max_session_bytes / sizeof(*model->retired))
-        return rf_fail(err, RF_LIMIT, "counters of %zu channels go beyond the limit of %zu bytes",
-                       n, model->max_session_bytes);
-    model->retired = rf_arena_array(&model->graph->arena, n + 1, sizeof(*model->retired));
-    if (!model->retired)
-        return rf_fail_nomem(err, "counters", n * sizeof(*model->retired));
-    rf_channels_clear(model->retired, n);
-    return RF_OK;
+    for (struct rf_layer *l = model->layers; l < model->layers + model->n_layers; l++) {
+        l->first_unit = words;
+        if (__builtin_mul_overflow(rf_mask_words(l->n_channels), l->area, &l->unit_words) ||
+            __builtin_add_overflow(words, l->unit_words, &words))
+            return SIZE_MAX;
+    }
+    return words;
 }
 
-enum rf_status rf_model_describe(struct rf_model *model, const struct rf_shape *nominal,
-                                 struct rf_error *err)
+static enum rf_status make_record(struct rf_model *model, const struct rf_model_options *options,
+                                  struct rf_error *err)
+{
+    const size_t n = model->n_layers;
+    const bool has_slots = options->activity >= RF_ACTIVITY_CHANNEL;
+    const struct rf_record_layout layout = {
+        .level = options->activity,
+        .layers = model->layers,
+        .n_layers = n,
+        .n_channels = model->n_channels,
+        .places = n ? rf_layer_end_place(&model->layers[n - 1]) : 0,
+        .unit_words = options->activity == RF_ACTIVITY_UNIT ? place_units(model) : 0,
+        .map = &model->features,
+        .kernels = model->kernels,
+        .n_slots = !has_slots         ? 0
+                   : options->n_slots ? options->n_slots
+                                      : DEFAULT_SLOTS};
+    const size_t bytes = rf_record_bytes(&layout);
+
+    if (layout.n_slots > RF_MAX_SLOTS)
+        return rf_fail(err, RF_LIMIT, "activity of %zu slots, at most %d are kept", layout.n_slots,
+                       RF_MAX_SLOTS);
+    if (bytes > model->max_session_bytes)
+        return rf_fail(err, RF_LIMIT,
+                       "activity of %zu channels takes %zu bytes, beyond the limit of %zu",
+                       model->n_channels, bytes, model->max_session_bytes);
+    return rf_record_init(&model->record, &layout, err);
+}
+
+enum rf_status rf_model_describe(struct rf_model *model, const struct rf_model_options *options,
+                                 const struct rf_shape *nominal, struct rf_error *err)
 {
     enum rf_status rc = describe_io(model, nominal, err);
 
     if (!rc)
-        rc = find_layers(model, err);
-    return rc ? rc : make_counters(model, err);
+        rc = find_layers(model, options->activity, err);
+    if (!rc)
+        rc = rf_feature_map_init(&model->features, model, err);
+    return rc ? rc : make_record(model, options, err);
 }

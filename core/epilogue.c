@@ -67,16 +67,19 @@ static void attach_counters(struct rf_rows *r, const struct rf_layer_run *layer,
                             size_t at, size_t c0)
 {
     const size_t word = at * layer->mask_pitch + c0 / RF_GROUP;
-    const size_t moment = (size_t)part * layer->places + c0;
+    const size_t place = layer->first_place + c0;
+    const struct rf_tally *const t = &layer->tallies[part];
 
     r->mask_pitch = layer->mask_pitch;
     r->fired = layer->fired + word;
     r->inactive = layer->inactive ? layer->inactive + word : NULL;
     r->zero = layer->zero ? layer->zero + word : NULL;
     r->top = layer->top ? layer->top + word : NULL;
-    r->sum = layer->moments.sum + moment;
-    r->sum_squares = layer->moments.sum_squares + moment;
-    r->max = layer->moments.max + moment;
+    r->sum = t->moments.sum + place;
+    r->sum_squares = t->moments.sum_squares + place;
+    r->max = t->moments.max + place;
+    r->nonfinite = t->counts[RF_COUNT_NONFINITE] + place;
+    r->nan = t->counts[RF_COUNT_NAN] + place;
 }
 
 void rf_epilogue_run(const struct rf_epilogue *e, const struct rf_exec *x, int part, size_t first,

@@ -1,9 +1,119 @@
-/* From the masks and moments of one run to a layer's counters. */
+/* Tallies, and what the masks of one run add to them. */
 #include "core/layer.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- a tally ----------------------------------------------------------------------------------
+ */
+
+#define PLACE_BYTES (2 * sizeof(double) + sizeof(float) + RF_N_COUNTS * sizeof(uint32_t))
+
+size_t rf_tally_bytes(size_t n_layers, size_t places, size_t unit_words)
+{
+    size_t bytes, units;
+
+    return __builtin_mul_overflow(places, PLACE_BYTES, &bytes) ||
+                   __builtin_mul_overflow(unit_words, sizeof(uint16_t), &units) ||
+                   __builtin_add_overflow(bytes, units, &bytes) ||
+                   __builtin_add_overflow(bytes, (n_layers + 1) * sizeof(uint64_t), &bytes)
+               ? SIZE_MAX
+               : bytes;
+}
+
+enum rf_status rf_tally_init(struct rf_tally *t, const struct rf_layer *layers, size_t n_layers,
+                             size_t unit_words, struct rf_error *err)
+{
+    const size_t places = n_layers ? rf_layer_end_place(&layers[n_layers - 1]) : 0;
+    const size_t bytes = rf_tally_bytes(n_layers, places, unit_words);
+    char *const memory = calloc(1, bytes);
+
+    *t = (struct rf_tally){.n_layers = n_layers, .places = places, .unit_words = unit_words};
+    if (!memory)
+        return rf_fail_nomem(err, "counters", bytes);
+    t->positions = (uint64_t *)memory;
+    t->moments.sum = (double *)(t->positions + n_layers + 1);
+    t->moments.sum_squares = t->moments.sum + places;
+    t->moments.max = (float *)(t->moments.sum_squares + places);
+    t->counts[0] = (uint32_t *)(t->moments.max + places);
+    for (size_t i = 1; i < RF_N_COUNTS; i++)
+        t->counts[i] = t->counts[i - 1] + places;
+    t->units = unit_words ? (uint16_t *)(t->counts[0] + RF_N_COUNTS * places) : NULL;
+    return RF_OK;
+}
+
+void rf_tally_release(struct rf_tally *t)
+{
+    free(t->positions);
+}
+
+void rf_tally_clear(struct rf_tally *t)
+{
+    memset(t->positions, 0, rf_tally_bytes(t->n_layers, t->places, t->unit_words));
+    for (size_t i = 0; i < t->places; i++)
+        t->moments.max[i] = -INFINITY;
+}
+
+void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_kernels *k)
+{
+    for (size_t i = 0; i < from->n_layers; i++)
+        to->positions[i] += from->positions[i];
+    memset(from->positions, 0, from->n_layers * sizeof(*from->positions));
+    k->moments_move(&to->moments, &from->moments, from->places);
+    k->counts_move(to->counts[0], from->counts[0], RF_N_COUNTS * from->places);
+}
+
+static void add_channel(const struct rf_tally *t, const struct rf_layer *layer, size_t place,
+                        struct rf_channel_activity *to)
+{
+    const uint64_t values = t->positions[layer->index];
+    const uint32_t fired = t->counts[RF_COUNT_FIRED][place];
+    const double max = (double)t->moments.max[place];
+
+    to->values += values;
+    to->fired += fired;
+    to->fired_inputs += layer->area == 1 ? fired : t->counts[RF_COUNT_FIRED_INPUTS][place];
+    to->zeros += layer->needs_zero ? t->counts[RF_COUNT_ZEROS][place]
+                                   : values - fired - t->counts[RF_COUNT_NAN][place];
+    to->inactive += t->counts[RF_COUNT_INACTIVE][place];
+    to->saturated += t->counts[RF_COUNT_SATURATED][place];
+    to->nonfinite += t->counts[RF_COUNT_NONFINITE][place];
+    to->sum += t->moments.sum[place];
+    to->sum_squares += t->moments.sum_squares[place];
+    to->max = max > to->max ? max : to->max;
+}
+
+void rf_tally_add(const struct rf_tally *t, const struct rf_layer *layers,
+                  struct rf_channel_activity *sums)
+{
+    for (const struct rf_layer *l = layers; l < layers + t->n_layers; l++)
+        for (size_t c = 0; c < l->n_channels; c++)
+            add_channel(t, l, l->first_place + c, &sums[l->first + c]);
+}
+
+void rf_channels_add(struct rf_channel_activity *to, const struct rf_channel_activity *from,
+                     size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i].values += from[i].values;
+        to[i].fired += from[i].fired;
+        to[i].fired_inputs += from[i].fired_inputs;
+        to[i].zeros += from[i].zeros;
+        to[i].inactive += from[i].inactive;
+        to[i].saturated += from[i].saturated;
+        to[i].nonfinite += from[i].nonfinite;
+        to[i].sum += from[i].sum;
+        to[i].sum_squares += from[i].sum_squares;
+        to[i].max = from[i].max > to[i].max ? from[i].max : to[i].max;
+    }
+}
+
+void rf_channels_clear(struct rf_channel_activity *channels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        channels[i] = (struct rf_channel_activity){.max = -INFINITY};
+}
 
 /* ---- one layer in one run ---------------------------------------------------------------------
  */
@@ -22,27 +132,21 @@ static size_t n_masks(const struct rf_layer *layer)
     return n;
 }
 
-size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions, size_t n_parts)
+size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions)
 {
-    return n_masks(layer) * mask_bytes(layer, positions) + mask_bytes(layer, 1) +
-           n_parts * rf_layer_places(layer) * (2 * sizeof(double) + sizeof(float));
+    return n_masks(layer) * mask_bytes(layer, positions) + mask_bytes(layer, 1);
 }
 
 void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer, size_t positions,
-                        size_t n_parts, const struct rf_kernels *k, void *memory)
+                        struct rf_tally *tallies, void *memory)
 {
-    const size_t mask = mask_bytes(layer, positions), moments = n_parts * rf_layer_places(layer);
+    const size_t mask = mask_bytes(layer, positions);
     char *at = memory;
 
-    *run = (struct rf_layer_run){.places = rf_layer_places(layer),
-                                 .mask_pitch = rf_mask_words(layer->n_channels)};
-    run->moments.sum = (double *)at;
-    run->moments.sum_squares = run->moments.sum + moments;
-    run->moments.max = (float *)(run->moments.sum_squares + moments);
-    k->moments_clear(&run->moments, moments);
-    at = (char *)(run->moments.max + moments);
-    run->any = (uint16_t *)at;
-    memset(run->any, 0, mask_bytes(layer, 1));
+    *run = (struct rf_layer_run){.tallies = tallies,
+                                 .first_place = layer->first_place,
+                                 .mask_pitch = rf_mask_words(layer->n_channels),
+                                 .any = memory};
     at += mask_bytes(layer, 1);
     run->fired = (uint16_t *)at;
     at += mask;
@@ -56,96 +160,39 @@ void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer, 
         run->top = (uint16_t *)at;
 }
 
-/* ---- a run's counts ---------------------------------------------------------------------------
- */
-
-static struct rf_moments moments_from(const struct rf_moments *m, size_t at)
+/* Inputs of one position each: a channel fires in an input when it fires, and is a unit. */
+static void count_flat(const struct rf_layer *layer, const struct rf_layer_run *run, size_t n,
+                       const struct rf_kernels *k)
 {
-    return (struct rf_moments){m->sum + at, m->sum_squares + at, m->max + at};
+    struct rf_tally *const t = run->tallies;
+    const size_t words = run->mask_pitch;
+    uint16_t *const units = t->units ? t->units + layer->first_unit : run->any;
+
+    k->mask_counts(run->fired, n, words, words, t->counts[RF_COUNT_FIRED] + run->first_place,
+                   units);
 }
 
-/* Everything about a channel that holds NaN or infinity is counted again, value by value. */
-static void recount(const struct rf_pixels *out, size_t c, struct rf_tally *t, size_t place)
+/* In how many inputs a channel fires: of each input, the words of all its positions in one row. */
+static void count_inputs(const struct rf_layer *layer, const struct rf_layer_run *run,
+                         const struct rf_pixels *out, const struct rf_kernels *k)
 {
-    for (size_t n = 0; n < out->n; n++) {
-        for (size_t y = 0; y < out->h; y++) {
-            for (size_t x = 0; x < out->w; x++) {
-                const float v = out->data[n * out->image + y * out->row + x * out->pitch + c];
-
-                if (!isfinite(v)) {
-                    t->counts[RF_COUNT_NONFINITE][place]++;
-                    t->counts[RF_COUNT_NAN][place] += isnan(v) != 0;
-                    continue;
-                }
-                t->moments.sum[place] += (double)v;
-                t->moments.sum_squares[place] += (double)v * (double)v;
-                t->moments.max[place] = v > t->moments.max[place] ? v : t->moments.max[place];
-            }
-        }
-    }
-}
-
-/* The moments of all parts, where some are not finite. */
-static void add_channel(const struct rf_layer_run *run, size_t n_parts, const struct rf_pixels *out,
-                        size_t c, struct rf_tally *t, size_t place)
-{
-    double sum = 0, squares = 0;
-    float max = -INFINITY;
-
-    for (size_t at = c; at < n_parts * run->places; at += run->places) {
-        sum += run->moments.sum[at];
-        squares += run->moments.sum_squares[at];
-        max = run->moments.max[at] > max ? run->moments.max[at] : max;
-    }
-    if (!isfinite(sum) || !isfinite(squares)) {
-        recount(out, c, t, place);
-        return;
-    }
-    t->moments.sum[place] += sum;
-    t->moments.sum_squares[place] += squares;
-    t->moments.max[place] = max > t->moments.max[place] ? max : t->moments.max[place];
-}
-
-static void add_moments(const struct rf_layer *layer, const struct rf_layer_run *run,
-                        size_t n_parts, const struct rf_pixels *out, const struct rf_kernels *k,
-                        struct rf_tally *t)
-{
-    const size_t n = n_parts * run->places;
-    const struct rf_moments to = moments_from(&t->moments, layer->first_place);
-
-    if (!k->all_finite(run->moments.sum, n) || !k->all_finite(run->moments.sum_squares, n)) {
-        for (size_t c = 0; c < layer->n_channels; c++)
-            add_channel(run, n_parts, out, c, t, layer->first_place + c);
-        return;
-    }
-    for (size_t at = 0; at < n; at += run->places) {
-        const struct rf_moments part = moments_from(&run->moments, at);
-
-        k->moments_add(&to, &part, run->places);
-    }
-}
-
-/* Bits a channel over all positions, and in how many inputs one is set. The latter are a mask, too:
- * with one position an input the very same. */
-static void count_fired(const struct rf_layer_run *run, const struct rf_pixels *out,
-                        const struct rf_kernels *k, uint32_t *fired, uint32_t *inputs)
-{
+    struct rf_tally *const t = run->tallies;
     const size_t words = run->mask_pitch, area = out->h * out->w;
+    const uint16_t *fired = run->fired;
 
-    if (area == 1) {
-        k->mask_counts(run->fired, out->n, words, words, fired, run->any);
-        k->mask_counts(run->fired, out->n, words, words, inputs, run->any);
-        return;
-    }
-    for (size_t n = 0; n < out->n; n++) {
+    for (size_t n = 0; n < out->n; n++, fired += area * words) {
         memset(run->any, 0, words * sizeof(*run->any));
-        k->mask_counts(run->fired + n * area * words, area, words, words, fired, run->any);
-        k->mask_counts(run->any, 1, words, words, inputs, run->any);
+        k->mask_counts(fired, area, words, words, t->counts[RF_COUNT_FIRED] + run->first_place,
+                       run->any);
+        k->mask_counts(run->any, 1, words, words,
+                       t->counts[RF_COUNT_FIRED_INPUTS] + run->first_place, run->any);
+        if (t->units && layer->unit_words)
+            k->units_add(t->units + layer->first_unit, fired, layer->unit_words);
     }
 }
 
-void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run, size_t n_parts,
-                    const struct rf_pixels *out, const struct rf_kernels *k, struct rf_tally *t)
+void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run,
+                    const struct rf_pixels *out, const struct rf_kernels *k)
 {
     const size_t positions = out->n * out->h * out->w, words = run->mask_pitch;
     const struct {
@@ -155,106 +202,13 @@ void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run
                   {run->inactive, RF_COUNT_INACTIVE},
                   {run->top, RF_COUNT_SATURATED}};
 
-    t->n_values += positions * layer->n_channels;
-    t->positions[layer->index] += positions;
-    add_moments(layer, run, n_parts, out, k, t);
+    run->tallies->positions[layer->index] += positions;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         if (others[i].mask)
             k->mask_counts(others[i].mask, positions, words, words,
-                           t->counts[others[i].count] + layer->first_place, run->any);
-    count_fired(run, out, k, t->counts[RF_COUNT_FIRED] + layer->first_place,
-                t->counts[RF_COUNT_FIRED_INPUTS] + layer->first_place);
-}
-
-/* ---- a tally ----------------------------------------------------------------------------------
- */
-
-static void clear(struct rf_tally *t, size_t n_layers)
-{
-    t->n_values = 0;
-    memset(t->positions, 0, n_layers * sizeof(*t->positions));
-    memset(t->counts[0], 0, RF_N_COUNTS * t->places * sizeof(*t->counts[0]));
-    memset(t->moments.sum, 0, 2 * t->places * sizeof(*t->moments.sum));
-    for (size_t i = 0; i < t->places; i++)
-        t->moments.max[i] = -INFINITY;
-}
-
-enum rf_status rf_tally_init(struct rf_tally *t, const struct rf_layer *layers, size_t n_layers,
-                             struct rf_error *err)
-{
-    const struct rf_layer *const last = n_layers ? &layers[n_layers - 1] : NULL;
-    const size_t places = last ? rf_layer_end_place(last) : 0;
-    const size_t each = 2 * sizeof(double) + sizeof(float) + RF_N_COUNTS * sizeof(uint32_t);
-
-    *t = (struct rf_tally){.places = places};
-    t->memory = malloc(places * each + (n_layers + 1) * sizeof(*t->positions));
-    if (!t->memory)
-        return rf_fail_nomem(err, "counters", places * each);
-    t->moments.sum = t->memory;
-    t->moments.sum_squares = t->moments.sum + places;
-    t->positions = (uint64_t *)(t->moments.sum_squares + places);
-    t->moments.max = (float *)(t->positions + n_layers);
-    t->counts[0] = (uint32_t *)(t->moments.max + places);
-    for (size_t i = 1; i < RF_N_COUNTS; i++)
-        t->counts[i] = t->counts[i - 1] + places;
-    clear(t, n_layers);
-    return RF_OK;
-}
-
-void rf_tally_release(struct rf_tally *t)
-{
-    free(t->memory);
-}
-
-void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_layer *layers,
-                   size_t n_layers, const struct rf_kernels *k)
-{
-    to->n_values += from->n_values;
-    from->n_values = 0;
-    for (const struct rf_layer *l = layers; l < layers + n_layers; l++) {
-        const size_t first = l->first_place, places = rf_layer_places(l);
-        const struct rf_moments sum = moments_from(&to->moments, first);
-        const struct rf_moments part = moments_from(&from->moments, first);
-
-        if (!from->positions[l->index])
-            continue;
-        to->positions[l->index] += from->positions[l->index];
-        from->positions[l->index] = 0;
-        for (size_t i = 0; i < RF_N_COUNTS; i++) {
-            for (size_t c = first; c < first + places; c++)
-                to->counts[i][c] += from->counts[i][c];
-            memset(from->counts[i] + first, 0, places * sizeof(*from->counts[i]));
-        }
-        k->moments_add(&sum, &part, places);
-        k->moments_clear(&part, places);
-    }
-}
-
-static void flush_channel(const struct rf_tally *t, const struct rf_layer *layer, size_t place,
-                          struct rf_channel_activity *to)
-{
-    const uint64_t values = t->positions[layer->index];
-    const uint32_t fired = t->counts[RF_COUNT_FIRED][place];
-    const double max = (double)t->moments.max[place];
-
-    to->values += values;
-    to->fired += fired;
-    to->fired_inputs += t->counts[RF_COUNT_FIRED_INPUTS][place];
-    to->zeros += layer->needs_zero ? t->counts[RF_COUNT_ZEROS][place]
-                                   : values - fired - t->counts[RF_COUNT_NAN][place];
-    to->inactive += t->counts[RF_COUNT_INACTIVE][place];
-    to->saturated += t->counts[RF_COUNT_SATURATED][place];
-    to->nonfinite += t->counts[RF_COUNT_NONFINITE][place];
-    to->sum += t->moments.sum[place];
-    to->sum_squares += t->moments.sum_squares[place];
-    to->max = max > to->max ? max : to->max;
-}
-
-void rf_tally_flush(struct rf_tally *t, const struct rf_layer *layers, size_t n_layers,
-                    struct rf_channel_activity *totals)
-{
-    for (size_t i = 0; i < n_layers; i++)
-        for (size_t c = 0; c < layers[i].n_channels; c++)
-            flush_channel(t, &layers[i], layers[i].first_place + c, &totals[layers[i].first + c]);
-    clear(t, n_layers);
+                           run->tallies->counts[others[i].count] + run->first_place, run->any);
+    if (layer->area == 1)
+        count_flat(layer, run, out->n, k);
+    else
+        count_inputs(layer, run, out, k);
 }

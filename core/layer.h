@@ -12,11 +12,15 @@ struct rf_layer {
     const char *name, *type, *path;
     enum rf_activity_kind kind;
     struct rf_shape shape; /* of one input; -1 where it varies */
+    int channel_axis;      /* in shape */
     size_t n_channels;
+    size_t area;        /* positions of one input; 0 where they vary */
     int32_t node;       /* index in the graph */
     size_t index;       /* among the layers */
     size_t first;       /* its channels' place among those of all layers */
     size_t first_place; /* ... in a tally */
+    size_t first_unit;  /* its words' place among units */
+    size_t unit_words;  /* 0: units are not counted */
     bool needs_zero;    /* zeros are not simply what did not fire */
 };
 
@@ -32,34 +36,13 @@ static inline size_t rf_layer_end_place(const struct rf_layer *layer)
     return layer->first_place + rf_layer_places(layer);
 }
 
-/* ---- one layer in one run ---------------------------------------------------------------------
- */
-
-/*
- * Between the epilogue and rf_layer_count. Masks hold a row of words for each position (n * h * w),
- * moments `places` channels for each part.
- */
-struct rf_layer_run {
-    size_t places, mask_pitch;
-    uint16_t *fired, *inactive, *zero, *top;
-    uint16_t *any; /* a row of words to work with */
-    struct rf_moments moments;
-};
-
-/* Bytes for the masks and moments of a layer of `positions` positions in a run of n_parts parts,
- * and for what rf_layer_count needs. */
-size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions, size_t n_parts);
-/* Lays the layer out in such memory, which is RF_ALIGN-ed, and clears the moments. */
-void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer, size_t positions,
-                        size_t n_parts, const struct rf_kernels *k, void *memory);
-
 /* ---- what runs counted ------------------------------------------------------------------------
  */
 
 enum rf_count {
     RF_COUNT_FIRED,
-    RF_COUNT_FIRED_INPUTS,
-    RF_COUNT_ZEROS, /* of layers that need it */
+    RF_COUNT_FIRED_INPUTS, /* where an input has more than one position */
+    RF_COUNT_ZEROS,        /* of layers that need it */
     RF_COUNT_INACTIVE,
     RF_COUNT_SATURATED,
     RF_COUNT_NONFINITE,
@@ -71,31 +54,54 @@ enum rf_count {
 #define RF_MAX_POSITIONS (UINT64_C(1) << 31)
 
 /*
- * Counts of few runs, an array a quantity, so that adding to it is a matter of vectors. They are
- * moved to the totals before any can reach 2^32: when 2^31 values are counted and one more run has
- * at most RF_MAX_POSITIONS.
+ * Counts of some runs, an array a quantity, so that adding to it is a matter of vectors. Who keeps
+ * one moves it on before any layer's positions reach 2^32: when there are 2^31, one more run has at
+ * most RF_MAX_POSITIONS.
  */
 struct rf_tally {
-    uint64_t n_values;             /* of all layers and channels */
     uint64_t *positions;           /* [layers] */
     uint32_t *counts[RF_N_COUNTS]; /* [places] each, as the moments */
     struct rf_moments moments;
-    size_t places;
-    void *memory;
+    uint16_t *units; /* masks of units that fired, [unit words]; NULL: not wanted */
+    size_t n_layers, places, unit_words;
 };
 
-/* For these layers. */
+/* For these layers; `unit_words` is 0, or those of all layers. Memory is zeroed and touched where
+ * it is used; rf_tally_clear comes before the first use. */
 enum rf_status rf_tally_init(struct rf_tally *t, const struct rf_layer *layers, size_t n_layers,
-                             struct rf_error *err) RF_CHECKED;
+                             size_t unit_words, struct rf_error *err) RF_CHECKED;
 void rf_tally_release(struct rf_tally *t);
-/* Adds a finished run. `out` is the activation's output. */
-void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run, size_t n_parts,
-                    const struct rf_pixels *out, const struct rf_kernels *k, struct rf_tally *t);
-/* Moves everything from one to another. */
-void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_layer *layers,
-                   size_t n_layers, const struct rf_kernels *k);
-/* Moves everything to `totals`, one a channel. */
-void rf_tally_flush(struct rf_tally *t, const struct rf_layer *layers, size_t n_layers,
-                    struct rf_channel_activity *totals);
+void rf_tally_clear(struct rf_tally *t);
+/* What rf_tally_init takes. SIZE_MAX where it overflows. */
+size_t rf_tally_bytes(size_t n_layers, size_t places, size_t unit_words);
+/* Moves everything but units from one to another. */
+void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_kernels *k);
+/* Adds everything but units to `sums`, one a channel. */
+void rf_tally_add(const struct rf_tally *t, const struct rf_layer *layers,
+                  struct rf_channel_activity *sums);
+/* Adds n channels. */
+void rf_channels_add(struct rf_channel_activity *to, const struct rf_channel_activity *from,
+                     size_t n);
+void rf_channels_clear(struct rf_channel_activity *channels, size_t n);
+
+/* ---- one layer in one run ---------------------------------------------------------------------
+ */
+
+/* Masks hold a row of words for each position (n * h * w). */
+struct rf_layer_run {
+    struct rf_tally *tallies; /* one a part, for moments; the first for the rest, too */
+    size_t first_place, mask_pitch;
+    uint16_t *fired, *inactive, *zero, *top;
+    uint16_t *any; /* a row of words to work with */
+};
+
+/* Bytes for the masks of a layer of `positions` positions in a run. */
+size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions);
+/* Lays the layer out in such memory, which is RF_ALIGN-ed. */
+void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer, size_t positions,
+                        struct rf_tally *tallies, void *memory);
+/* Adds a finished run to the first tally. `out` is the activation's output. */
+void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run,
+                    const struct rf_pixels *out, const struct rf_kernels *k);
 
 #endif

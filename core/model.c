@@ -210,7 +210,7 @@ static enum rf_status finish(struct rf_model *model, const struct rf_model_optio
     if (rc)
         return rc;
     drop_constants(g);
-    return rf_model_describe(model, nominal, err);
+    return rf_model_describe(model, options, nominal, err);
 }
 
 enum rf_status rf_model_new(struct rf_model **out, struct rf_graph *graph,
@@ -233,7 +233,6 @@ enum rf_status rf_model_new(struct rf_model **out, struct rf_graph *graph,
     atomic_init(&model->refs, 1);
     pthread_mutex_init(&model->lock, NULL);
     model->graph = graph;
-    model->activity = options->activity;
     model->max_session_bytes =
         options->max_session_bytes ? options->max_session_bytes : DEFAULT_SESSION_BYTES;
     graph->max_constant_bytes = model->max_session_bytes;
@@ -260,6 +259,8 @@ void rf_model_unref(struct rf_model *model)
         return;
     for (size_t i = 0; i < RF_MAX_PLANS; i++)
         rf_plan_unref(model->plans[i]);
+    rf_record_release(&model->record);
+    rf_feature_map_release(&model->features);
     rf_graph_free(model->graph);
     pthread_mutex_destroy(&model->lock);
     free(model);

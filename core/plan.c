@@ -293,10 +293,10 @@ static enum rf_status make_counted(struct rf_plan *plan, const struct rf_layer *
     const bool one = (size_t)layer->node < plan->n_image_steps;
     const struct rf_pixels p = rf_tensor_pixels(&plan->tensors[s->node->out[0]]);
     const size_t positions = (one ? 1 : p.n) * p.h * p.w;
-    const size_t bytes = rf_layer_run_bytes(layer, positions, (size_t)s->n_parts[1]);
+    const size_t bytes = rf_layer_run_bytes(layer, positions);
     size_t *const most = one ? &plan->image_count_bytes : &plan->count_bytes;
 
-    if (p.c != layer->n_channels)
+    if (p.c != layer->n_channels || (layer->area && p.h * p.w != layer->area))
         return RF_OK; /* they follow the inputs' sizes in a way that settling did not see */
     if (p.n * p.h * p.w > RF_MAX_POSITIONS)
         return rf_fail(err, RF_LIMIT,

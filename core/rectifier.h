@@ -122,11 +122,11 @@ enum rf_status rf_session_run(struct rf_session *session, const void *const *in,
  * Between the session's runs, by whoever runs it.
  */
 void rf_session_observe(struct rf_session *session, bool on);
-/* The last run's activity. The caller frees. */
+/* The last run's activity, without units. The caller frees. */
 enum rf_status rf_session_activity(struct rf_session *session, struct rf_activity **out,
                                    struct rf_error *err) RF_CHECKED;
 /* The last run's features, [rf_model_features()->n_features], the mean over its inputs; returns the
- * class of its last input, -1 where it has none. */
+ * class of a single input, -1 where it has none. */
 int rf_session_features(const struct rf_session *session, double *features);
 
 /* Measures: `after(arg, step)` is called behind every step of the session's runs, one call at a

@@ -17,10 +17,9 @@ struct rf_session {
     struct memory {
         void *data;
         size_t bytes;
-    } slab, scratch, counting, images; /* images: tensors, as each part sees them */
-    struct rf_counters counters;       /* registered with the model */
-    struct rf_tally *apart;            /* of images in parts other than the first */
-    int n_apart;
+    } slab, scratch, counting, images;     /* images: tensors, as each part sees them */
+    struct rf_counters counters;           /* registered with the model's record */
+    struct rf_given_input *given;          /* one an input, as it is looked at */
     void (*after)(void *arg, size_t step); /* measures, or NULL */
     void *after_arg;
 };
@@ -34,16 +33,20 @@ enum rf_status rf_session_new(struct rf_session **out, struct rf_model *model, s
     if (!s)
         return rf_fail_nomem(err, "session", sizeof(*s));
     s->tensors = calloc(model->graph->n_values + 1, sizeof(*s->tensors));
-    if (!s->tensors) {
+    s->given = calloc(model->graph->n_inputs + 1, sizeof(*s->given));
+    if (!s->tensors || !s->given) {
+        free(s->given);
+        free(s->tensors);
         free(s);
         return rf_fail_nomem(err, "session", model->graph->n_values * sizeof(*s->tensors));
     }
     s->model = rf_model_ref(model);
     s->pool = pool;
     s->threads = pool ? rf_pool_threads(pool) : 1;
-    const enum rf_status rc = rf_counters_init(&s->counters, model, err);
+    const enum rf_status rc = rf_counters_init(&s->counters, &model->record, err);
     if (rc) {
         rf_model_unref(model);
+        free(s->given);
         free(s->tensors);
         free(s);
         return rc;
@@ -52,25 +55,17 @@ enum rf_status rf_session_new(struct rf_session **out, struct rf_model *model, s
     return RF_OK;
 }
 
-static void release_apart(struct rf_session *s)
-{
-    for (int i = 0; i < s->n_apart; i++)
-        rf_tally_release(&s->apart[i]);
-    free(s->apart);
-    s->n_apart = 0;
-}
-
 void rf_session_free(struct rf_session *s)
 {
     if (!s)
         return;
-    rf_counters_release(&s->counters, s->model);
+    rf_counters_release(&s->counters);
     rf_plan_unref(s->plan);
     free(s->slab.data);
     free(s->scratch.data);
     free(s->counting.data);
     free(s->images.data);
-    release_apart(s);
+    free(s->given);
     free(s->tensors);
     rf_model_unref(s->model);
     free(s);
@@ -96,22 +91,18 @@ static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
     return RF_OK;
 }
 
-static enum rf_status reserve_apart(struct rf_session *s, int n, struct rf_error *err)
+/* Rows of input 0: those that are counted. */
+static size_t n_rows(const struct rf_plan *plan, const struct rf_model *model)
 {
-    if (s->n_apart >= n)
-        return RF_OK;
-    release_apart(s);
-    s->apart = calloc((size_t)n, sizeof(*s->apart));
-    if (!s->apart)
-        return rf_fail_nomem(err, "counters", (size_t)n * sizeof(*s->apart));
-    for (; s->n_apart < n; s->n_apart++) {
-        const enum rf_status rc =
-            rf_tally_init(&s->apart[s->n_apart], s->model->layers, s->model->n_layers, err);
+    return model->graph->n_inputs && plan->inputs[0].rank ? (size_t)plan->inputs[0].dim[0] : 0;
+}
 
-        if (rc)
-            return rc;
-    }
-    return RF_OK;
+/* Threads that count at once: those that share a step, or have images of their own. */
+static int n_counting(const struct rf_session *s, const struct rf_plan *plan, int images)
+{
+    const int parts = plan->max_parts < s->threads ? plan->max_parts : s->threads;
+
+    return parts > images ? parts : images;
 }
 
 static enum rf_status reserve_all(struct rf_session *s, const struct rf_plan *plan,
@@ -127,8 +118,9 @@ static enum rf_status reserve_all(struct rf_session *s, const struct rf_plan *pl
         rc = reserve(&s->counting, m.counting, "counters", err);
     if (!rc)
         rc = reserve(&s->images, m.images, "images", err);
-    if (!rc && parts > 1)
-        rc = reserve_apart(s, parts - 1, err);
+    if (!rc)
+        rc = rf_counters_reserve(&s->counters, (size_t)n_counting(s, plan, parts),
+                                 n_rows(plan, s->model), err);
     return rc;
 }
 
@@ -200,7 +192,7 @@ struct scope {
     size_t image;
     int part, threads; /* threads: that may share the step */
     char *scratch, *counting;
-    struct rf_tally *tally;
+    struct rf_tally *tallies; /* one a thread that may share the step */
 };
 
 /* One step, as its parts see it. */
@@ -244,13 +236,12 @@ static void run_counted(struct rf_session *s, const struct rf_step *step, const 
 {
     const struct rf_layer *const layer = step->layer;
     const struct rf_pixels out = rf_tensor_pixels(job->exec.out[0]);
-    const size_t positions = out.n * out.h * out.w, parts = (size_t)job->n_parts;
     struct rf_layer_run run;
 
-    rf_layer_run_begin(&run, layer, positions, parts, s->model->kernels, scope->counting);
+    rf_layer_run_begin(&run, layer, out.n * out.h * out.w, scope->tallies, scope->counting);
     job->exec.layer = &run;
     run_parts(s, step, job);
-    rf_layer_count(layer, &run, parts, &out, s->model->kernels, scope->tally);
+    rf_layer_count(layer, &run, &out, s->model->kernels);
     job->exec.layer = NULL;
 }
 
@@ -327,7 +318,7 @@ static void run_images(void *arg, int part)
                           .threads = s->image_parts > 1 ? 1 : s->threads,
                           .scratch = (char *)s->scratch.data + at * plan->scratch_bytes,
                           .counting = (char *)s->counting.data + at * plan->image_count_bytes,
-                          .tally = part ? &s->apart[part - 1] : &s->counters.pending};
+                          .tallies = s->counters.tallies + at};
     size_t first, last;
 
     rf_part_range(plan->n_images, part, s->image_parts, &first, &last);
@@ -344,9 +335,6 @@ static void run_all_images(struct rf_session *s, bool count)
         run_images(&job, 0);
     else
         rf_pool_parallel(s->pool, run_images, &job, s->image_parts);
-    for (int part = 1; part < s->image_parts; part++)
-        rf_tally_move(&s->counters.pending, &s->apart[part - 1], s->model->layers,
-                      s->model->n_layers, s->model->kernels);
 }
 
 static void run_steps(struct rf_session *s, bool count)
@@ -354,7 +342,7 @@ static void run_steps(struct rf_session *s, bool count)
     const struct scope scope = {.threads = s->threads,
                                 .scratch = s->scratch.data,
                                 .counting = s->counting.data,
-                                .tally = &s->counters.pending};
+                                .tallies = s->counters.tallies};
 
     if (s->image_parts)
         run_all_images(s, count);
@@ -374,6 +362,36 @@ static void bind_inputs(struct rf_session *s, const void *const *in)
             s->tensors[v].data = (void *)(uintptr_t)in[s->plan->places[v].input];
 }
 
+/* What is counted of inputs, before and after they run. */
+static void look_at_inputs(struct rf_session *s, const void *const *in)
+{
+    const struct rf_model *const model = s->model;
+    const size_t rows = n_rows(s->plan, model);
+
+    if (model->record.layout.level < RF_ACTIVITY_CHANNEL) {
+        s->counters.inputs.n += rows;
+        return;
+    }
+    for (size_t i = 0; i < model->graph->n_inputs; i++)
+        s->given[i] = (struct rf_given_input){
+            .data = in[i], .dtype = model->inputs[i].dtype, .shape = s->plan->inputs[i]};
+    rf_inputs_look(&s->counters.inputs, s->given, model->graph->n_inputs, rows, &model->features,
+                   model->kernels);
+}
+
+static void classify_inputs(struct rf_session *s)
+{
+    const struct rf_graph *const g = s->model->graph;
+
+    if (s->model->record.layout.level < RF_ACTIVITY_CHANNEL || !s->model->features.n_classes)
+        return;
+    const struct rf_tensor *const out = &s->tensors[g->outputs[0]];
+    const size_t rows = n_rows(s->plan, s->model);
+
+    if ((size_t)out->shape.dim[0] == rows)
+        rf_inputs_classify(&s->counters.inputs, out->data, rows);
+}
+
 enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_t n_in,
                               struct rf_tensor *out, size_t n_out, bool count, struct rf_error *err)
 {
@@ -390,17 +408,35 @@ enum rf_status rf_session_run(struct rf_session *s, const void *const *in, size_
 
     bind_inputs(s, in);
     rf_counters_begin(&s->counters);
+    if (count)
+        look_at_inputs(s, in);
     if (pool)
         rf_pool_enter(pool, parts);
     run_steps(s, count);
     if (pool)
         rf_pool_leave(pool);
-    if (count && n_in && s->plan->inputs[0].rank)
-        s->counters.pending_inputs += (uint64_t)s->plan->inputs[0].dim[0];
+    if (count)
+        classify_inputs(s);
     rf_counters_end(&s->counters);
     for (size_t i = 0; i < n_out; i++)
         out[i] = s->tensors[g->outputs[i]];
     return RF_OK;
+}
+
+void rf_session_observe(struct rf_session *s, bool on)
+{
+    rf_counters_observe(&s->counters, on);
+}
+
+enum rf_status rf_session_activity(struct rf_session *s, struct rf_activity **out,
+                                   struct rf_error *err)
+{
+    return rf_activity_of(s->model, &s->counters, out, err);
+}
+
+int rf_session_features(const struct rf_session *s, double *features)
+{
+    return rf_features_of(s->model, &s->counters, features);
 }
 
 void rf_session_watch(struct rf_session *s, void (*after)(void *arg, size_t step), void *arg)

@@ -284,7 +284,8 @@ static void report(const struct srv_config *config, struct subject *s, int64_t b
 
 /* ---- the command ---- */
 
-static const char *const level_names[] = {"off", "layer", "channel"};
+static const char *const level_names[] = {"off", "layer", "channel", "unit"};
+#define N_LEVELS ((int)(sizeof level_names / sizeof *level_names))
 
 /* "1,8" -> numbers; false unless each is at least 1. */
 static bool parse_numbers(const char *text, int64_t *numbers, size_t *n)
@@ -306,9 +307,9 @@ static bool parse_levels(const char *text, int *levels, size_t *n)
     snprintf(copy, sizeof copy, "%s", text);
     for (char *word; (word = strsep(&rest, ","));) {
         int level = 0;
-        while (level < 3 && strcmp(word, level_names[level]) != 0)
+        while (level < N_LEVELS && strcmp(word, level_names[level]) != 0)
             level++;
-        if (*n == MAX_LEVELS || level == 3)
+        if (*n == MAX_LEVELS || level == N_LEVELS)
             return false;
         levels[(*n)++] = level;
     }
@@ -361,8 +362,8 @@ int srv_cmd_bench(const struct srv_config *config)
         return srv_usage("--threads: expected up to %d numbers as 1,2, got '%.100s'", MAX_NUMBERS,
                          config->thread_counts);
     if (!parse_levels(config->levels, levels, &n_levels))
-        return srv_usage("--activity: expected off, layer, channel or several of them as "
-                         "off,channel, got '%.100s'",
+        return srv_usage("--activity: expected off, layer, channel, unit or several of them as "
+                         "off,unit, got '%.100s'",
                          config->levels);
     for (size_t b = 0; b < n_batches && !rc; b++)
         for (size_t t = 0; t < n_threads && !rc; t++)

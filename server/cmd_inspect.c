@@ -173,6 +173,7 @@ static enum rf_status inspect(struct srv_inspection *x, const struct srv_config 
         rc = rf_fail_nomem(err, "the report", x->cap_steps * sizeof *x->steps);
     x->parameters = rf_model_parameters(x->model->model);
     x->model_bytes = rf_model_bytes(x->model->model);
+    x->activity_bytes = rf_activity_bytes(x->model->model, &x->activity_session_bytes);
     x->max_batch = max_batch(x, config);
     return rc;
 }
@@ -198,7 +199,7 @@ static enum rf_status show(const struct srv_inspection *x, const struct srv_conf
 int srv_cmd_inspect(const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
-    const struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL,
+    const struct rf_model_options options = {.activity = RF_ACTIVITY_UNIT,
                                              .compact = config->weights == SRV_WEIGHTS_COMPACT};
     struct srv_model *model = NULL;
     struct srv_inspection x = {0};

@@ -25,9 +25,9 @@ const struct srv_option srv_options[] = {
      "compute threads"},
     {"seconds", 0, SRV_CMD_BENCH, SRV_OPT_UINT, AT(seconds), "2", "N", 1, 3600, NULL,
      "to measure each combination"},
-    {"activity", 0, SRV_CMD_BENCH, SRV_OPT_STRING, AT(levels), "channel", "LEVEL,...", 0, 0, NULL,
-     "how closely to watch the activations; several take turns, run by run, and are compared with "
-     "the first"},
+    {"activity", 0, SRV_CMD_BENCH, SRV_OPT_STRING, AT(levels), "unit", "LEVEL,...", 0, 0, NULL,
+     "how closely to watch the activations: off, layer, channel, unit; several take turns, run by "
+     "run, and are compared with the first"},
     {"layers", 0, SRV_CMD_BENCH, SRV_OPT_FLAG, AT(layers), "off", NULL, 0, 0, NULL,
      "time every layer"},
     {"batch", 0, SRV_CMD_INSPECT, SRV_OPT_UINT, AT(batch), "1", "N", 1, 65536, NULL,

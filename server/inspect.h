@@ -13,6 +13,7 @@ struct srv_inspection {
     size_t n_steps, cap_steps;
     bool no_memory; /* a step is missing */
     size_t model_bytes, session_bytes;
+    size_t activity_bytes, activity_session_bytes; /* at level unit */
     int64_t parameters, macs;
     int64_t max_batch; /* rows in one run, as --memory and --threads have it; 0: not open */
 };

@@ -95,6 +95,8 @@ void srv_inspection_table(struct rf_buf *b, const struct srv_inspection *x)
                   "", w.shape, "", x->parameters, x->macs);
     add_bytes(b, x->model_bytes, " of memory for weights and tables, ");
     add_bytes(b, x->session_bytes, " more for each session.\n");
+    add_bytes(b, x->activity_bytes, " for activity by unit, ");
+    add_bytes(b, x->activity_session_bytes, " more for each thread of a session.\n");
     if (x->max_batch > 0)
         rf_buf_printf(b, "Served, at most %" PRId64 " rows in one run.\n", x->max_batch);
     rf_buf_printf(b, "ISA %s, GEMM %s (%s).\n", rf_engine_isa(), rf_engine_gemm(),
@@ -159,8 +161,10 @@ void srv_inspection_json(struct rf_buf *b, const struct srv_inspection *x)
         add_layer(b, i ? ",{" : "{", &x->steps[i]);
     rf_buf_printf(b,
                   "],\"parameters\":%" PRId64 ",\"macs\":%" PRId64
-                  ",\"model_bytes\":%zu,\"session_bytes\":%zu,\"max_batch\":%" PRId64,
-                  x->parameters, x->macs, x->model_bytes, x->session_bytes, x->max_batch);
+                  ",\"model_bytes\":%zu,\"session_bytes\":%zu,\"activity_bytes\":%zu"
+                  ",\"activity_session_bytes\":%zu,\"max_batch\":%" PRId64,
+                  x->parameters, x->macs, x->model_bytes, x->session_bytes, x->activity_bytes,
+                  x->activity_session_bytes, x->max_batch);
     rf_buf_json_member(b, ",", "isa", rf_engine_isa());
     rf_buf_json_member(b, ",", "gemm", rf_engine_gemm());
     rf_buf_json_member(b, ",", "blas", rf_engine_blas());

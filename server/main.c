@@ -46,7 +46,7 @@ static const struct srv_command_info commands[] = {
      "Run a network again and again on random inputs and print the median time; with several "
      "levels of activity, what each costs; with --layers, where the time goes.",
      {"rectifier bench digits --batch 1,8 --threads 1,2", "rectifier bench net.onnx --layers",
-      "rectifier bench net.onnx --activity off,channel --seconds 10 --json"},
+      "rectifier bench net.onnx --activity off,unit --seconds 10 --json"},
      srv_cmd_bench},
     {"init",
      SRV_CMD_INIT,

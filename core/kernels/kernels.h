@@ -39,8 +39,7 @@ enum rf_binary {
  * What an epilogue or an activation works on: `rows` positions of `channels` values each,
  *     v = x * scale[c] + bias[c] + residual,   y = f(v, a[c], b[c]).
  * NULL scale, bias, residual are left out; NULL a, b are 0. y may be x, else they do not overlap.
- * NaN and infinities go through f as in PyTorch, and NaN is in no mask. Where a y of a channel is
- * not finite its sums are not finite either; squares above FLT_MAX make sum_squares infinite.
+ * NaN and infinities go through f as in PyTorch, and NaN is in no mask.
  */
 struct rf_rows {
     float *y;
@@ -58,14 +57,22 @@ struct rf_rows {
     uint16_t *zero;            /* y == 0; NULL: not wanted */
     uint16_t *top;             /* y == b, the upper rail; NULL: not wanted */
     size_t mask_pitch;         /* words between rows, for all four */
-    double *sum, *sum_squares; /* [channels], added to */
-    float *max;                /* [channels], raised; NaN is not kept */
+    double *sum, *sum_squares; /* [channels], of finite y; added to */
+    float *max;                /* [channels], of finite y; raised */
+    uint32_t *nonfinite, *nan; /* [channels], y that are not; added to */
 };
 
 /* What is known of channels beside counts; an array each. */
 struct rf_moments {
     double *sum, *sum_squares;
     float *max;
+};
+
+/* What is seen of an input's numbers; infinite or NaN where one of them or a square is. */
+struct rf_look {
+    double sum, sum_squares;
+    float min, max;
+    uint64_t hash;
 };
 
 typedef void rf_rows_fn(const struct rf_rows *r);
@@ -190,11 +197,19 @@ struct rf_kernels {
      * `pitch` words between rows. */
     void (*mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                         uint32_t *counts, uint16_t *any);
-    /* Of n channels, whole groups: to 0, 0 and -infinity; from one to another. */
-    void (*moments_clear)(const struct rf_moments *m, size_t n);
-    void (*moments_add)(const struct rf_moments *to, const struct rf_moments *from, size_t n);
-    /* n is a multiple of RF_GROUP. */
-    bool (*all_finite)(const double *x, size_t n);
+    /* n channels, whole groups, from one to another, which keeps 0, 0 and -infinity. */
+    void (*moments_move)(const struct rf_moments *to, const struct rf_moments *from, size_t n);
+    /* to[i] += from[i], from[i] = 0; n is a multiple of RF_GROUP. */
+    void (*counts_move)(uint32_t *to, uint32_t *from, size_t n);
+    /* units[i] |= mask[i]. */
+    void (*units_add)(uint16_t *units, const uint16_t *mask, size_t n);
+    /* A slot ends: each bit's age, RF_GROUP a word, is 1 where it is set, else one more up to 254;
+     * 255 stays. Clears the words. */
+    void (*units_age)(uint8_t *ages, uint16_t *units, size_t n);
+    /* How many bits are not set and older than `age`, padding included. */
+    size_t (*units_silent)(const uint8_t *ages, const uint16_t *units, size_t n, uint8_t age);
+    /* Of n floats, in any order; `hash` of their bits, in theirs. */
+    void (*look)(const float *x, size_t n, struct rf_look *look);
 
     rf_window_fn *window_max;       /* the largest value a channel; NaN wins. n_taps >= 1 */
     rf_window_fn *window_sum;       /* their sum, times scale */

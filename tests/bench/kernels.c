@@ -50,6 +50,7 @@ int main(void)
     static float x[ROWS * CHANNELS], y[ROWS * CHANNELS], max[CHANNELS];
     static double sum[CHANNELS], sum_squares[CHANNELS];
     static uint16_t fired[ROWS * CHANNELS / RF_GROUP];
+    static uint32_t nonfinite[CHANNELS];
     for (size_t i = 0; i < ROWS * CHANNELS; i++) /* -4 to 4, in no order */
         x[i] = (float)(i * 2654435761u % 8192) / 1024 - 4;
     printf("%-20s", "G elements/s");
@@ -70,7 +71,9 @@ int main(void)
                                      .mask_pitch = CHANNELS / RF_GROUP,
                                      .sum = sum,
                                      .sum_squares = sum_squares,
-                                     .max = max};
+                                     .max = max,
+                                     .nonfinite = nonfinite,
+                                     .nan = nonfinite};
         printf("%-20s", names[op]);
         for (int isa = 0; isa < RF_N_ISA; isa++) {
             const struct rf_kernels *const k = rf_kernels_for((enum rf_isa)isa);

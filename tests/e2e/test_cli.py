@@ -215,10 +215,10 @@ class CommandLine(unittest.TestCase):
         self.assertNotEqual(support.run("health", "ftp://nowhere").returncode, 0)
 
     def test_bench(self):
-        text = self.ok("bench", "digits", "--batch", "1,3", "--seconds", 1, "--activity", "off,channel", "--json")
+        text = self.ok("bench", "digits", "--batch", "1,3", "--seconds", 1, "--activity", "off,layer,channel,unit", "--json")
         rows = [json.loads(line) for line in text.splitlines()]
         self.assertEqual([(r["batch"], r["activity"]) for r in rows],
-                         [(1, "off"), (1, "channel"), (3, "off"), (3, "channel")])
+                         [(batch, level) for batch in (1, 3) for level in ("off", "layer", "channel", "unit")])
         for row in rows:
             with self.subTest(row):
                 self.assertEqual((row["model"], row["threads"]), ("digits", 1))

@@ -36,6 +36,9 @@ class Inspect(unittest.TestCase):
         # no weights twice: Winograd makes 16 of 9, panels are padded, and nodes have a state
         self.assertLess(facts["model_bytes"], 8 * facts["parameters"] + 4096)
         self.assertGreater(facts["session_bytes"], 4 * 32 * 64)
+        # an age and a bit for each of 3648 units, and 31 slots of 144 channels
+        self.assertGreater(facts["activity_bytes"], 3648 + 3648 // 8 + 31 * 144 * 36)
+        self.assertGreater(facts["activity_session_bytes"], 3648 // 8 + 144 * 36)
         self.assertEqual(facts["outputs"], [
             {"name": "probabilities", "datatype": "FP32", "declared_shape": [-1, 10]}])
         layer = {layer["name"]: layer for layer in facts["layers"]}["features.5"]

@@ -35,8 +35,8 @@ static struct rf_model *network(uint64_t seed, const struct act_case *c, bool fu
 {
     const char *const keep[] = {"conv", "act1", "norm", "act2", "fc", "act3"};
     const struct rf_model_options options = {
-        .keep = keep, .n_keep = 6, .activity = RF_ACTIVITY_CHANNEL};
-    const struct rf_model_options alone = {.activity = RF_ACTIVITY_CHANNEL};
+        .keep = keep, .n_keep = 6, .activity = RF_ACTIVITY_UNIT};
+    const struct rf_model_options alone = {.activity = RF_ACTIVITY_UNIT};
     const struct test_conv geometry = {.spatial = 2,
                                        .out = 19,
                                        .in = 3,
@@ -70,13 +70,13 @@ static float *images(uint64_t seed, size_t n)
     return x;
 }
 
-static void run(struct rf_model *model, const float *x, int64_t n, float **out,
-                struct rf_shape *shapes, bool count)
+static void run(struct rf_model *model, struct rf_pool *pool, const float *x, int64_t n,
+                float **out, struct rf_shape *shapes, bool count)
 {
     const struct rf_shape shape = SHAPE(n, 3, 6, 5);
     struct rf_session *s;
 
-    ck_assert_int_eq(rf_session_new(&s, model, NULL, NULL), RF_OK);
+    ck_assert_int_eq(rf_session_new(&s, model, pool, NULL), RF_OK);
     test_run(s, &shape, x, count, out, shapes, rf_model_n_outputs(model));
     rf_session_free(s);
 }
@@ -90,15 +90,38 @@ static void free_all(float **out, size_t n)
 /* Output 0 is act3; then conv, act1, norm, act2, fc. */
 static const int before[] = {1, 3, 5}, after[] = {2, 4, 0};
 
-static void check_recount(struct rf_model *kept, struct rf_model *fused, const struct act_case *c,
-                          float *x, int64_t n)
+/* A unit is an element of one input's output; it is dead where that is never above 0. */
+static void check_units(struct rf_model *model, size_t layer, const struct rf_layer_activity *a,
+                        const float *y, const struct rf_shape *shape)
+{
+    const size_t units = (size_t)(rf_numel(shape) / shape->dim[0]);
+    uint8_t *const ages = malloc(units);
+    size_t dead = 0;
+
+    ck_assert_uint_eq(a->n_units, units);
+    ck_assert(rf_activity_unit_ages(model, layer, ages));
+    for (size_t u = 0; u < units; u++) {
+        bool fired = false;
+
+        for (int64_t i = 0; i < shape->dim[0]; i++)
+            fired |= y[(size_t)i * units + u] > 0;
+        ck_assert_msg(ages[u] == (fired ? 0 : RF_NEVER_FIRED), "layer %zu, unit %zu: age %d", layer,
+                      u, ages[u]);
+        dead += !fired;
+    }
+    ck_assert_uint_eq(a->dead_units, dead);
+    free(ages);
+}
+
+static void check_recount(struct rf_model *kept, struct rf_model *fused, struct rf_pool *pool,
+                          const struct act_case *c, float *x, int64_t n)
 {
     struct rf_activity *a, *b;
     struct rf_shape shapes[6];
     float *out[6], *last;
 
-    run(kept, x, n, out, shapes, true);
-    run(fused, x, n, &last, NULL, true);
+    run(kept, pool, x, n, out, shapes, true);
+    run(fused, pool, x, n, &last, NULL, true);
     ck_assert_int_eq(rf_activity_read(kept, &a, NULL), RF_OK);
     ck_assert_int_eq(rf_activity_read(fused, &b, NULL), RF_OK);
     ck_assert_uint_eq(a->n_layers, 3);
@@ -117,6 +140,7 @@ static void check_recount(struct rf_model *kept, struct rf_model *fused, const s
         }
         ck_assert_uint_eq(a->layers[i].total.zeros, sum.zeros);
         ck_assert_str_eq(a->layers[i].type, c->op);
+        check_units(kept, i, &a->layers[i], out[after[i]], &shapes[after[i]]);
     }
     /* Fused, only the rounding of the values may differ: the first layer has none of it. */
     for (size_t k = 0; k < b->layers[0].n_channels; k++)
@@ -127,22 +151,38 @@ static void check_recount(struct rf_model *kept, struct rf_model *fused, const s
     free(last);
 }
 
+/* Every activation, instruction set, backend of products, and number of threads. */
+#define N_WAYS (N_ACTS * RF_N_ISA * 2 * 2)
+
+static struct rf_pool *use_way(int i)
+{
+    const int way = i / (int)(N_ACTS * RF_N_ISA);
+    struct rf_pool *pool = NULL;
+
+    setenv("RECTIFIER_GEMM", way & 1 ? "openblas" : "auto", 1);
+    if (way & 2)
+        ck_assert_int_eq(rf_pool_new(&pool, 2, false, NULL), RF_OK);
+    return pool;
+}
+
 START_TEST(counts_equal_a_recount)
 {
-    const struct act_case *const c = &acts[_i / RF_N_ISA];
+    const struct act_case *const c = &acts[(size_t)_i / RF_N_ISA % N_ACTS];
 
     if (!test_use_isa(_i % RF_N_ISA))
         return;
+    struct rf_pool *const pool = use_way(_i);
     for (int64_t n = 1; n <= 7; n += 3) {
         struct rf_model *const kept = network((uint64_t)_i, c, false);
         struct rf_model *const fused = network((uint64_t)_i, c, true);
         float *const x = images((uint64_t)n, (size_t)n);
 
-        check_recount(kept, fused, c, x, n);
+        check_recount(kept, fused, pool, c, x, n);
         rf_model_unref(kept);
         rf_model_unref(fused);
         free(x);
     }
+    rf_pool_free(pool);
 }
 END_TEST
 
@@ -160,7 +200,7 @@ START_TEST(non_finite_values_are_counted_apart)
     x[90 + 40] = INFINITY;
     x[180 + 3] = -INFINITY;
     x[270 + 8] = 3e38f;
-    check_recount(kept, fused, c, x, 4);
+    check_recount(kept, fused, NULL, c, x, 4);
     rf_model_unref(kept);
     rf_model_unref(fused);
     free(x);
@@ -173,11 +213,13 @@ START_TEST(warm_up_does_not_count)
     float *const x = images(1, 2), *out;
     struct rf_activity *a;
 
-    run(model, x, 2, &out, NULL, false);
+    run(model, NULL, x, 2, &out, NULL, false);
     free(out);
     ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
     ck_assert_uint_eq(a->inputs, 0);
+    ck_assert_uint_eq(a->distinct_inputs, 0);
     ck_assert_uint_eq(a->layers[0].total.values, 0);
+    ck_assert_uint_eq(a->layers[0].dead_units, a->layers[0].n_units);
     rf_activity_free(a);
     rf_model_unref(model);
     free(x);
@@ -226,6 +268,40 @@ START_TEST(off_counts_nothing)
     ck_assert_uint_eq(a->n_layers, 0);
     rf_activity_free(a);
     rf_model_unref(model);
+}
+END_TEST
+
+/* Totals of layers are those of all channels, which are not handed out. */
+START_TEST(layers_alone_have_the_same_totals)
+{
+    const struct rf_model_options layers = {.activity = RF_ACTIVITY_LAYER};
+    uint64_t seed = 3;
+    struct rf_activity *a[2];
+    float x[5 * 12], *out;
+
+    test_random_fill(&seed, x, 60);
+    for (int i = 0; i < 2; i++) {
+        const struct rf_shape shape = SHAPE(5, 12);
+        struct rf_graph *const g = test_graph();
+        const rf_value_id in = test_input(g, SHAPE(-1, 12)), y = test_op(g, "Relu", "r", &in, 1, 0);
+        struct rf_session *s;
+
+        ck_assert_int_eq(rf_graph_output(g, y, NULL), RF_OK);
+        struct rf_model *const model = test_model(g, i ? &layers : NULL);
+        ck_assert_int_eq(rf_session_new(&s, model, NULL, NULL), RF_OK);
+        test_run(s, &shape, x, true, &out, NULL, 1);
+        ck_assert_int_eq(rf_activity_read(model, &a[i], NULL), RF_OK);
+        rf_session_free(s);
+        rf_model_unref(model);
+        free(out);
+    }
+    ck_assert_uint_eq(a[1]->inputs, 5);
+    ck_assert_uint_eq(a[1]->layers[0].total.zeros, a[0]->layers[0].total.zeros);
+    ck_assert_uint_gt(a[1]->layers[0].total.zeros, 0);
+    ck_assert(!a[1]->layers[0].channels && a[0]->layers[0].channels);
+    ck_assert_uint_eq(a[1]->layers[0].n_units, 0);
+    rf_activity_free(a[0]);
+    rf_activity_free(a[1]);
 }
 END_TEST
 
@@ -331,13 +407,17 @@ static void *scraper(void *arg)
 {
     const struct crowd *const c = arg;
     uint64_t inputs = 0, zeros = 0;
+    size_t dead = SIZE_MAX;
 
     while (!atomic_load(c->done)) {
         struct rf_activity *a;
 
         if (rf_activity_read(c->model, &a, NULL) || a->inputs < inputs ||
-            a->layers[0].total.zeros < zeros)
+            a->layers[0].total.zeros < zeros || a->layers[0].dead_units > dead)
             abort(); /* counters never go back */
+        if (a->inputs % 7 == 0)
+            rf_activity_roll(c->model);
+        dead = a->layers[0].dead_units;
         inputs = a->inputs;
         zeros = a->layers[0].total.zeros;
         rf_activity_free(a);
@@ -348,7 +428,7 @@ static void *scraper(void *arg)
 /* Nothing is lost between runs, readers and sessions that end. */
 START_TEST(nothing_is_lost_between_threads)
 {
-    enum { CLIENTS = 4, RUNS = 150 };
+    enum { CLIENTS = 8, RUNS = 150 };
     struct rf_model *const model = network(3, &acts[0], true);
     float *const x = images(1, 2);
     atomic_bool done = false;
@@ -381,11 +461,12 @@ int main(void)
 
     suite_add_tcase(suite, tc);
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, counts_equal_a_recount, 0, N_ACTS * RF_N_ISA);
+    tcase_add_loop_test(tc, counts_equal_a_recount, 0, N_WAYS);
     tcase_add_loop_test(tc, non_finite_values_are_counted_apart, 0, N_ACTS * RF_N_ISA);
     tcase_add_test(tc, warm_up_does_not_count);
     tcase_add_test(tc, layer_names_are_unique);
     tcase_add_test(tc, off_counts_nothing);
+    tcase_add_test(tc, layers_alone_have_the_same_totals);
     tcase_add_test(tc, a_doctored_bias_is_found);
     tcase_add_test(tc, a_scalar_input_is_counted);
     tcase_add_test(tc, nothing_is_lost_between_threads);

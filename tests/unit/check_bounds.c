@@ -67,6 +67,8 @@ static void counters(struct test_fences *f, struct rf_rows *r)
     r->sum = test_fenced(f, r->channels * sizeof(*r->sum));
     r->sum_squares = test_fenced(f, r->channels * sizeof(*r->sum));
     r->max = floats(f, r->channels);
+    r->nonfinite = test_fenced(f, r->channels * sizeof(*r->nonfinite));
+    r->nan = test_fenced(f, r->channels * sizeof(*r->nan));
 }
 
 static struct rf_rows random_rows(struct test_fences *f)
@@ -165,6 +167,40 @@ static void masks(const struct rf_kernels *k, struct test_fences *f, enum test_s
 START_TEST(masks_stay_within_operands)
 {
     each(_i, 1000, masks);
+}
+END_TEST
+
+static void units(const struct rf_kernels *k, struct test_fences *f, enum test_side side, int round)
+{
+    const size_t n = any(0, 70);
+
+    test_fences_begin(f, side, "%s units, %zu words, round %d", k->isa, n, round);
+    uint16_t *const fired = test_fenced(f, n * sizeof(*fired));
+    uint8_t *const ages = test_fenced(f, n * RF_GROUP);
+
+    k->units_add(fired, test_fenced(f, n * sizeof(*fired)), n);
+    k->units_silent(ages, fired, n, 3);
+    k->units_age(ages, fired, n);
+}
+
+START_TEST(units_stay_within_operands)
+{
+    each(_i, 300, units);
+}
+END_TEST
+
+static void look(const struct rf_kernels *k, struct test_fences *f, enum test_side side, int round)
+{
+    const size_t n = any(0, round % 20 ? MAX_CHANNELS : 3000);
+    struct rf_look look;
+
+    test_fences_begin(f, side, "%s look at %zu", k->isa, n);
+    k->look(floats(f, n), n, &look);
+}
+
+START_TEST(looks_stay_within_operands)
+{
+    each(_i, 300, look);
 }
 END_TEST
 
@@ -326,6 +362,8 @@ int main(void)
     add(s, "binary", binary_stays_within_operands, RF_N_ISA);
     add(s, "softmax", softmax_stays_within_operands, RF_N_ISA);
     add(s, "masks", masks_stay_within_operands, RF_N_ISA);
+    add(s, "units", units_stay_within_operands, RF_N_ISA);
+    add(s, "looks", looks_stay_within_operands, RF_N_ISA);
     add(s, "windows", windows_stay_within_operands, RF_N_ISA);
     add(s, "groups", groups_stay_within_operands, RF_N_ISA);
     add(s, "winograd", winograd_stays_within_operands, RF_N_ISA);

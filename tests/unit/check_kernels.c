@@ -1,6 +1,6 @@
 /*
- * The kernels beside the activations (check_unary.c): mask counts, moments, windows,
- * softmax, against plain references between guard words; and the choice of a table.
+ * The kernels beside the activations (check_unary.c): mask counts, moments, looks at inputs,
+ * windows, softmax, against plain references between guard words; and the choice of a table.
  */
 #include <float.h>
 #include <math.h>
@@ -46,6 +46,7 @@ END_TEST
 struct moments {
     double sum[6 * RF_GROUP + 1], squares[6 * RF_GROUP + 1];
     float max[6 * RF_GROUP + 1];
+    uint32_t counts[6 * RF_GROUP + 1];
 };
 
 static struct rf_moments moments_of(struct moments *m)
@@ -59,38 +60,39 @@ static void moments_fill(struct moments *m)
         m->sum[i] = (double)random_in(-1, 1);
         m->squares[i] = (double)random_in(0, 1);
         m->max[i] = random_in(-1, 1);
+        m->counts[i] = random_bits() >> 2;
     }
 }
 
 static void check_moments(const struct rf_kernels *k, size_t n)
 {
-    struct moments to, from, before;
+    static struct moments to, from, before, left;
 
     moments_fill(&to);
     moments_fill(&from);
     before = to;
-    const struct rf_moments a = moments_of(&to), b = moments_of(&from);
+    left = from;
+    const struct rf_moments a = moments_of(&to), b = moments_of(&left);
 
-    k->moments_add(&a, &b, n);
+    k->moments_move(&a, &b, n);
+    k->counts_move(to.counts + 1, left.counts + 1, n);
     for (size_t i = 0; i < 6 * RF_GROUP + 1; i++) {
-        const bool added = i > 0 && i <= n;
+        const bool moved = i > 0 && i <= n;
         const float max = from.max[i] > before.max[i] ? from.max[i] : before.max[i];
 
-        EXPECT(to.sum[i] == before.sum[i] + (added ? from.sum[i] : 0), "%s: sum %zu", k->isa, i);
-        EXPECT(to.squares[i] == before.squares[i] + (added ? from.squares[i] : 0),
+        EXPECT(to.sum[i] == before.sum[i] + (moved ? from.sum[i] : 0), "%s: sum %zu", k->isa, i);
+        EXPECT(to.squares[i] == before.squares[i] + (moved ? from.squares[i] : 0),
                "%s: squares %zu", k->isa, i);
-        EXPECT(to.max[i] == (added ? max : before.max[i]), "%s: max %zu", k->isa, i);
-    }
-    k->moments_clear(&b, n);
-    for (size_t i = 0; i < 6 * RF_GROUP + 1; i++) {
-        const bool cleared = i > 0 && i <= n;
-
-        EXPECT((from.sum[i] == 0 && from.squares[i] == 0 && from.max[i] == -INFINITY) == cleared,
-               "%s: clears %zu", k->isa, i);
+        EXPECT(to.max[i] == (moved ? max : before.max[i]), "%s: max %zu", k->isa, i);
+        EXPECT(to.counts[i] == before.counts[i] + (moved ? from.counts[i] : 0), "%s: count %zu",
+               k->isa, i);
+        EXPECT((left.sum[i] == 0 && left.squares[i] == 0 && left.max[i] == -INFINITY &&
+                left.counts[i] == 0) == moved,
+               "%s: leaves %zu", k->isa, i);
     }
 }
 
-START_TEST(moments_are_added_and_cleared)
+START_TEST(moments_are_moved)
 {
     const struct rf_kernels *const k = table_of(_i);
 
@@ -99,19 +101,104 @@ START_TEST(moments_are_added_and_cleared)
 }
 END_TEST
 
-START_TEST(what_is_not_finite_is_found_anywhere)
-{
-    static const double bad[] = {INFINITY, -INFINITY, NAN};
-    const struct rf_kernels *const k = table_of(_i);
-    double x[3 * RF_GROUP + 1] = {DBL_MAX, -DBL_MAX};
+/* ---- looks at inputs --------------------------------------------------------------------------
+ */
 
-    for (size_t at = 0; k && at < 3 * RF_GROUP + 1; at++) {
-        for (size_t i = 0; i < 3; i++) {
-            const double was = x[at];
+#define LOOKS 2300 /* more than what is summed in float */
+
+static void check_look(const struct rf_kernels *k, const float *x, size_t n)
+{
+    double sum = 0, magnitude = 0, squares = 0;
+    float min = INFINITY, max = -INFINITY;
+    struct rf_look look;
+
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i];
+        magnitude += fabs((double)x[i]);
+        squares += (double)x[i] * (double)x[i];
+        min = x[i] < min ? x[i] : min;
+        max = x[i] > max ? x[i] : max;
+    }
+    k->look(x, n, &look);
+    EXPECT(fabs(look.sum - sum) <= 1e-6 * magnitude, "%s, %zu: sum %g, want %g", k->isa, n,
+           look.sum, sum);
+    EXPECT(fabs(look.sum_squares - squares) <= 1e-6 * squares, "%s, %zu: squares %g, want %g",
+           k->isa, n, look.sum_squares, squares);
+    EXPECT(look.min == min && look.max == max, "%s, %zu: extremes %g %g, want %g %g", k->isa, n,
+           (double)look.min, (double)look.max, (double)min, (double)max);
+}
+
+START_TEST(looks_see_moments_and_extremes)
+{
+    const struct rf_kernels *const k = table_of(_i);
+    static float x[LOOKS];
+
+    for (size_t i = 0; i < LOOKS; i++)
+        x[i] = random_in(-3, 3);
+    for (size_t n = 0; k && n < 150; n++)
+        check_look(k, x + n % 3, n);
+    if (k)
+        check_look(k, x, LOOKS);
+}
+END_TEST
+
+static uint64_t hash_of(const struct rf_kernels *k, const float *x, size_t n)
+{
+    struct rf_look look;
+
+    k->look(x, n, &look);
+    return look.hash;
+}
+
+/* Any other element, order or number of elements makes another hash; another address does not. */
+START_TEST(hashes_tell_inputs_apart)
+{
+    const struct rf_kernels *const k = table_of(_i);
+    static float x[LOOKS], copy[LOOKS + 1];
+
+    for (size_t i = 0; i < LOOKS; i++) /* as of images: many are 0, few values */
+        x[i] = random_bits() % 3 ? 0 : (float)(random_bits() % 4);
+    memcpy(copy + 1, x, sizeof(x));
+    for (size_t n = 1; k && n < LOOKS; n += n < 70 ? 1 : 97) {
+        const uint64_t hash = hash_of(k, x, n);
+
+        EXPECT(hash_of(k, copy + 1, n) == hash, "%s: %zu copied", k->isa, n);
+        EXPECT(hash_of(k, x, n + 1) != hash, "%s: %zu and one more", k->isa, n);
+        for (size_t i = 0; i < n; i++) {
+            const float was = copy[1 + i];
+
+            copy[1 + i] = was == 0 ? 1 : -was;
+            EXPECT(hash_of(k, copy + 1, n) != hash, "%s: element %zu of %zu", k->isa, i, n);
+            copy[1 + i] = was;
+            const size_t other = random_bits() % n;
+            copy[1 + i] = copy[1 + other];
+            copy[1 + other] = was;
+            EXPECT((hash_of(k, copy + 1, n) != hash) == (copy[1 + i] != was),
+                   "%s: %zu and %zu of %zu swapped", k->isa, i, other, n);
+            copy[1 + other] = copy[1 + i];
+            copy[1 + i] = was;
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_is_not_finite_is_seen_anywhere)
+{
+    static const float bad[] = {INFINITY, -INFINITY, NAN, 1e30f};
+    const struct rf_kernels *const k = table_of(_i);
+    float x[3 * RF_GROUP + 5] = {0};
+
+    for (size_t at = 0; k && at < 3 * RF_GROUP + 5; at++) {
+        for (size_t i = 0; i < 4; i++) {
+            struct rf_look look;
 
             x[at] = bad[i];
-            EXPECT(k->all_finite(x, 3 * RF_GROUP) == (at == 3 * RF_GROUP), "%s: %zu", k->isa, at);
-            x[at] = was;
+            k->look(x, 3 * RF_GROUP + 5, &look);
+            EXPECT(!isfinite(look.sum_squares) || look.sum_squares > 1e59, "%s: %g at %zu", k->isa,
+                   (double)bad[i], at);
+            EXPECT(isfinite(bad[i]) || !isfinite(look.sum), "%s: %g at %zu", k->isa, (double)bad[i],
+                   at);
+            x[at] = 0;
         }
     }
 }
@@ -361,8 +448,10 @@ int main(void)
     SRunner *const r = srunner_create(s);
 
     add(s, "masks", mask_counts_match_recount, RF_N_ISA);
-    add(s, "moments", moments_are_added_and_cleared, RF_N_ISA);
-    add(s, "finite", what_is_not_finite_is_found_anywhere, RF_N_ISA);
+    add(s, "moments", moments_are_moved, RF_N_ISA);
+    add(s, "looks", looks_see_moments_and_extremes, RF_N_ISA);
+    add(s, "hashes", hashes_tell_inputs_apart, RF_N_ISA);
+    add(s, "finite", what_is_not_finite_is_seen_anywhere, RF_N_ISA);
     add(s, "windows", windows_match_reference, RF_N_ISA);
     add(s, "groups", groups_match_reference, RF_N_ISA);
     add(s, "softmax", softmax_matches_reference, RF_N_ISA);

@@ -101,6 +101,35 @@ RF_INLINE void one_row(const struct pixel *at, size_t lanes, vf scale, vf bias, 
     count(counters, y);
 }
 
+/* Sums of finite values are finite, but for squares above FLT_MAX. */
+RF_INLINE bool may_be_finite(vf sum, vf squares, size_t lanes)
+{
+    const vf nothing = (sum - sum) + (squares - squares); /* infinity - infinity is NaN */
+    const uint32_t all = lanes == VW ? 0xffffffffu >> (32 - VW) : (1u << lanes) - 1;
+
+    return (v_bits(v_eq(nothing, v_set(0))) & all) == all;
+}
+
+/* The moments of rows [first, last) value by value, those apart that are not finite. */
+static __attribute__((noinline)) void count_singly(const struct rf_rows *r, size_t c, size_t lanes,
+                                                   size_t first, size_t last)
+{
+    for (; lanes; lanes--, c++) {
+        for (size_t i = first; i < last; i++) {
+            const float y = r->y[i * r->y_pitch + c];
+
+            if (!__builtin_isfinite(y)) {
+                r->nonfinite[c]++;
+                r->nan[c] += y != y;
+                continue;
+            }
+            r->sum[c] += (double)y;
+            r->sum_squares[c] += (double)y * (double)y;
+            r->max[c] = y > r->max[c] ? y : r->max[c];
+        }
+    }
+}
+
 /* Rows [first, last) of the channels c .. c + lanes. */
 RF_INLINE void vector_rows(const struct rf_rows *call, size_t c, size_t lanes, size_t first,
                            size_t last, unary_fn *f)
@@ -127,8 +156,13 @@ RF_INLINE void vector_rows(const struct rf_rows *call, size_t c, size_t lanes, s
     }
     if (n)
         one_row(&at, lanes, scale, bias, a, b, &masks, &even, f);
-    v_add_to_doubles(r.sum + c, even.sum + odd.sum, lanes);
-    v_add_to_doubles(r.sum_squares + c, even.squares + odd.squares, lanes);
+    const vf sum = even.sum + odd.sum, squares = even.squares + odd.squares;
+    if (!may_be_finite(sum, squares, lanes)) {
+        count_singly(&r, c, lanes, first, last);
+        return;
+    }
+    v_add_to_doubles(r.sum + c, sum, lanes);
+    v_add_to_doubles(r.sum_squares + c, squares, lanes);
     v_store_lanes(r.max + c, v_max(even.max, odd.max), lanes);
 }
 

@@ -17,9 +17,12 @@
 
 void RF_K(rf_mask_counts)(const uint16_t *mask, size_t rows, size_t groups, size_t pitch,
                           uint32_t *counts, uint16_t *any);
-void RF_K(rf_moments_clear)(const struct rf_moments *m, size_t n);
-void RF_K(rf_moments_add)(const struct rf_moments *to, const struct rf_moments *from, size_t n);
-bool RF_K(rf_all_finite)(const double *x, size_t n);
+void RF_K(rf_moments_move)(const struct rf_moments *to, const struct rf_moments *from, size_t n);
+void RF_K(rf_counts_move)(uint32_t *to, uint32_t *from, size_t n);
+void RF_K(rf_units_add)(uint16_t *units, const uint16_t *mask, size_t n);
+void RF_K(rf_units_age)(uint8_t *ages, uint16_t *units, size_t n);
+size_t RF_K(rf_units_silent)(const uint8_t *ages, const uint16_t *units, size_t n, uint8_t age);
+void RF_K(rf_look)(const float *x, size_t n, struct rf_look *look);
 rf_window_fn RF_K(rf_window_max), RF_K(rf_window_sum);
 rf_window_fn RF_K(rf_window_depthwise), RF_K(rf_window_grouped);
 /* As many sums as there are registers for, with two of weights and one of a row. */
