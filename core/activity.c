@@ -190,7 +190,7 @@ void rf_layer_judge(const struct rf_layer_activity *layer, uint64_t inputs, uint
     *v = (struct rf_layer_verdict){.known = inputs && inputs >= min_inputs};
     if (!v->known)
         return;
-    for (size_t i = 0; i < layer->n_channels; i++) {
+    for (size_t i = 0; layer->channels && i < layer->n_channels; i++) {
         const struct rf_channel_activity *const c = &layer->channels[i];
 
         if (rf_channel_is_dead(c))

@@ -95,7 +95,8 @@ bool rf_activity_unit_ages(struct rf_model *model, size_t layer, uint8_t *ages);
  * closed slots it is taken when they come. */
 size_t rf_activity_bytes(const struct rf_model *model, size_t *session);
 
-/* What the counters say about a layer. Unknown below `min_inputs`. */
+/* What the counters say about a layer. Unknown below `min_inputs`; without channels only what is
+ * said of values. */
 struct rf_layer_verdict {
     bool known;
     size_t dead, near_dead, always_on;

@@ -276,6 +276,7 @@ START_TEST(layers_alone_have_the_same_totals)
 {
     const struct rf_model_options layers = {.activity = RF_ACTIVITY_LAYER};
     uint64_t seed = 3;
+    struct rf_layer_verdict verdict;
     struct rf_activity *a[2];
     float x[5 * 12], *out;
 
@@ -300,6 +301,8 @@ START_TEST(layers_alone_have_the_same_totals)
     ck_assert_uint_gt(a[1]->layers[0].total.zeros, 0);
     ck_assert(!a[1]->layers[0].channels && a[0]->layers[0].channels);
     ck_assert_uint_eq(a[1]->layers[0].n_units, 0);
+    rf_layer_judge(&a[1]->layers[0], 5, 5, &verdict);
+    ck_assert(verdict.known && !verdict.dying && verdict.dead == 0);
     rf_activity_free(a[0]);
     rf_activity_free(a[1]);
 }
