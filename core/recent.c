@@ -135,14 +135,13 @@ static void close_block(struct rf_recent *r)
     rf_feature_sum_clear(&r->open, r->map);
     r->n++;
     drop_old(r);
-    if (r->baseline)
-        compare(r);
+    compare(r);
 }
 
 void rf_recent_add(struct rf_recent *r, const struct rf_layer *layers,
                    const struct rf_tally *tallies, size_t n, const struct rf_inputs *in)
 {
-    if (!r->map)
+    if (!r->baseline)
         return;
     rf_features_add(&r->open, r->map, layers, tallies, n, in);
     if (r->open.inputs >= RF_BLOCK_INPUTS)

@@ -1,7 +1,7 @@
 /*
- * The newest inputs' features, in blocks that are dropped when those behind them reach
- * RF_DRIFT_WINDOW inputs; and what they say against a baseline, worked out whenever a block is
- * full, so that a reader only reads.
+ * The newest inputs' features since there is a baseline, in blocks that are dropped when those
+ * behind them reach RF_DRIFT_WINDOW inputs; and what they say against it, worked out whenever a
+ * block is full, so that a reader only reads.
  */
 #ifndef RF_CORE_RECENT_H
 #define RF_CORE_RECENT_H
@@ -35,7 +35,7 @@ size_t rf_recent_bytes(const struct rf_feature_map *map);
 void rf_features_add(struct rf_feature_sum *sum, const struct rf_feature_map *map,
                      const struct rf_layer *layers, const struct rf_tally *tallies, size_t n,
                      const struct rf_inputs *in);
-/* The same, to the open block. */
+/* The same, to the open block; nothing without a baseline. */
 void rf_recent_add(struct rf_recent *r, const struct rf_layer *layers,
                    const struct rf_tally *tallies, size_t n, const struct rf_inputs *in);
 /* Takes the baseline; drift begins anew with the next inputs. */

@@ -111,8 +111,8 @@ RF_INLINE bool may_be_finite(vf sum, vf squares, size_t lanes)
 }
 
 /* The moments of rows [first, last) value by value, those apart that are not finite. */
-static __attribute__((noinline)) void count_singly(const struct rf_rows *r, size_t c, size_t lanes,
-                                                   size_t first, size_t last)
+static __attribute__((noinline, cold)) void count_singly(const struct rf_rows *r, size_t c,
+                                                         size_t lanes, size_t first, size_t last)
 {
     for (; lanes; lanes--, c++) {
         for (size_t i = first; i < last; i++) {
@@ -130,11 +130,24 @@ static __attribute__((noinline)) void count_singly(const struct rf_rows *r, size
     }
 }
 
-/* Rows [first, last) of the channels c .. c + lanes. */
-RF_INLINE void vector_rows(const struct rf_rows *call, size_t c, size_t lanes, size_t first,
-                           size_t last, unary_fn *f)
+/* Adds what rows [first, last) of the channels c .. c + lanes counted. `r` is a copy of the
+ * caller's, which stores might change. */
+RF_INLINE void add_counters(const struct rf_rows *call, const struct rf_rows r, size_t c,
+                            size_t lanes, size_t first, size_t last, struct counters n)
 {
-    const struct rf_rows r = *call; /* a copy: the stores below might change the caller's */
+    if (!may_be_finite(n.sum, n.squares, lanes)) {
+        count_singly(call, c, lanes, first, last);
+        return;
+    }
+    v_add_to_doubles(r.sum + c, n.sum, lanes);
+    v_add_to_doubles(r.sum_squares + c, n.squares, lanes);
+    v_store_lanes(r.max + c, n.max, lanes);
+}
+
+/* Rows [first, last) of these channels. */
+RF_INLINE void vector_rows(const struct rf_rows *call, const struct rf_rows r, size_t c,
+                           size_t lanes, size_t first, size_t last, unary_fn *f)
+{
     const vf scale = channel_values(r.scale, c, lanes, NO_SCALE);
     const vf bias = channel_values(r.bias, c, lanes, NO_BIAS);
     const vf a = parameter(r.a, r.param_step, c, lanes);
@@ -156,28 +169,49 @@ RF_INLINE void vector_rows(const struct rf_rows *call, size_t c, size_t lanes, s
     }
     if (n)
         one_row(&at, lanes, scale, bias, a, b, &masks, &even, f);
-    const vf sum = even.sum + odd.sum, squares = even.squares + odd.squares;
-    if (!may_be_finite(sum, squares, lanes)) {
-        count_singly(&r, c, lanes, first, last);
-        return;
-    }
-    v_add_to_doubles(r.sum + c, sum, lanes);
-    v_add_to_doubles(r.sum_squares + c, squares, lanes);
-    v_store_lanes(r.max + c, v_max(even.max, odd.max), lanes);
+    even.sum += odd.sum;
+    even.squares += odd.squares;
+    even.max = v_max(even.max, odd.max);
+    add_counters(call, r, c, lanes, first, last, even);
 }
 
-RF_INLINE void rows_counted(const struct rf_rows *r, unary_fn *f)
+/* The same of a row alone, as linear layers of single inputs have it: without loops. */
+RF_INLINE void single_row(const struct rf_rows *call, const struct rf_rows r, size_t c,
+                          size_t lanes, unary_fn *f)
 {
-    for (size_t c0 = 0; c0 < r->channels; c0 += BLOCK_CHANNELS) {
-        const size_t end = min_size(c0 + BLOCK_CHANNELS, r->channels);
+    const struct pixel at = {
+        .x = r.x + c, .residual = r.residual ? r.residual + c : NULL, .y = r.y + c};
+    struct mask_cursor masks = mask_cursor(&r, c, lanes, 0);
+    struct counters n = {v_set(0), v_set(0), v_load_lanes(r.max + c, lanes)};
+
+    one_row(&at, lanes, channel_values(r.scale, c, lanes, NO_SCALE),
+            channel_values(r.bias, c, lanes, NO_BIAS), parameter(r.a, r.param_step, c, lanes),
+            parameter(r.b, r.param_step, c, lanes), &masks, &n, f);
+    add_counters(call, r, c, lanes, 0, 1, n);
+}
+
+RF_INLINE void rows_counted(const struct rf_rows *call, unary_fn *f)
+{
+    const struct rf_rows r = *call;
+    size_t c = 0;
+
+    if (r.rows == 1) {
+        for (; c + VW <= r.channels; c += VW)
+            single_row(call, r, c, VW, f);
+        if (c < r.channels)
+            single_row(call, r, c, r.channels - c, f);
+        v_leave();
+        return;
+    }
+    for (size_t c0 = 0; c0 < r.channels; c0 += BLOCK_CHANNELS) {
+        const size_t end = min_size(c0 + BLOCK_CHANNELS, r.channels);
         const size_t rows = min_size(block_rows(end - c0), SUM_ROWS);
-        for (size_t first = 0; first < r->rows; first += rows) {
-            const size_t last = min_size(first + rows, r->rows);
-            size_t c = c0;
-            for (; c + VW <= end; c += VW)
-                vector_rows(r, c, VW, first, last, f);
+        for (size_t first = 0; first < r.rows; first += rows) {
+            const size_t last = min_size(first + rows, r.rows);
+            for (c = c0; c + VW <= end; c += VW)
+                vector_rows(call, r, c, VW, first, last, f);
             if (c < end)
-                vector_rows(r, c, end - c, first, last, f);
+                vector_rows(call, r, c, end - c, first, last, f);
         }
     }
     v_leave();

@@ -52,39 +52,44 @@ RF_INLINE uint64_t mix(uint64_t h)
     return (h ^ h >> 29) * STEP;
 }
 
-static double total(double *lane)
-{
-    for (size_t n = VW / 2; n; n /= 2)
-        for (size_t i = 0; i < n; i++)
-            lane[i] += lane[i + n];
-    return lane[0];
-}
+/* The result of `op` over all lanes. */
+#define FOLD(name, op)                                                                             \
+    RF_INLINE float name(vf x)                                                                     \
+    {                                                                                              \
+        vi lane = {0};                                                                             \
+                                                                                                   \
+        for (int i = 0; i < VW; i++)                                                               \
+            lane[i] = i;                                                                           \
+        for (int n = VW / 2; n; n /= 2) {                                                          \
+            const vf other = v_permute(x, lane ^ n);                                               \
+                                                                                                   \
+            x = op;                                                                                \
+        }                                                                                          \
+        return x[0];                                                                               \
+    }
+FOLD(v_total, x + other)
+FOLD(v_least, v_min(x, other))
+FOLD(v_most, v_max(x, other))
+#undef FOLD
 
-static void finish(const struct looking *even, const struct looking *odd, size_t n,
-                   struct rf_look *look)
+RF_INLINE void finish(const struct looking *even, const struct looking *odd, size_t n,
+                      struct rf_look *look)
 {
     const vl lanes = even->hash + odd->hash * STEP;
-    float low[VW], high[VW];
     uint64_t h = n;
 
     for (size_t i = 0; i < LANES; i++)
-        h = mix(h ^ lanes[i]);
-    look->hash = h;
-    v_store(low, v_min(even->min, odd->min));
-    v_store(high, v_max(even->max, odd->max));
-    look->min = low[0];
-    look->max = high[0];
-    for (size_t i = 1; i < VW; i++) {
-        look->min = low[i] < look->min ? low[i] : look->min;
-        look->max = high[i] > look->max ? high[i] : look->max;
-    }
+        h += mix(lanes[i] ^ KEY * (i + 1));
+    look->hash = mix(h);
+    look->min = v_least(v_min(even->min, odd->min));
+    look->max = v_most(v_max(even->max, odd->max));
 }
 
 void RF_K(rf_look)(const float *x, size_t n, struct rf_look *look)
 {
     const float inf = __builtin_inff();
     struct looking even = {v_set(0), v_set(0), v_set(inf), v_set(-inf), {0}, {0}}, odd;
-    double sum[VW] = {0}, squares[VW] = {0};
+    double sum = 0, squares = 0;
     const size_t count = n;
 
     for (size_t i = 0; i < LANES; i++)
@@ -111,25 +116,23 @@ void RF_K(rf_look)(const float *x, size_t n, struct rf_look *look)
             see_extremes(&even, a);
             x += VW;
         }
-        v_add_to_doubles(sum, even.sum + odd.sum, VW);
-        v_add_to_doubles(squares, even.squares + odd.squares, VW);
+        sum += (double)v_total(even.sum + odd.sum);
+        squares += (double)v_total(even.squares + odd.squares);
     }
     if (n) { /* lanes beyond are 0, and no extremes */
+        const vf part = v_load_part(x, n);
         float lane[VW];
 
-        even.sum = even.squares = v_set(0);
-        see(&odd, v_load_part(x, n));
+        odd.sum = odd.squares = v_set(0);
+        see(&odd, part);
+        sum += (double)v_total(odd.sum);
+        squares += (double)v_total(odd.squares);
         for (size_t i = 0; i < VW; i++)
             lane[i] = x[i < n ? i : 0];
         see_extremes(&odd, v_load(lane));
-        odd.sum = odd.squares = v_set(0);
-        for (size_t i = 0; i < n; i++) {
-            sum[i] += (double)x[i];
-            squares[i] += (double)x[i] * (double)x[i];
-        }
     }
-    look->sum = total(sum);
-    look->sum_squares = total(squares);
+    look->sum = sum;
+    look->sum_squares = squares;
     finish(&even, &odd, count, look);
     v_leave();
 }
