@@ -131,20 +131,26 @@ static uint64_t hash_bytes(const char *data, size_t bytes, const struct rf_kerne
     return hash;
 }
 
-static uint64_t look_at_row(struct rf_inputs *in, const struct rf_given_input *given, size_t row,
-                            size_t bytes, const struct rf_feature_map *map, bool has_features,
-                            const struct rf_kernels *k)
+/* All channels of one input. */
+static uint64_t look_at_features(struct rf_inputs *in, const float *x, size_t bytes,
+                                 const struct rf_kernels *k)
 {
-    const char *const data = (const char *)given->data + row * bytes;
+    const size_t channels = in->n_features / RF_N_INPUT_VECTORS;
+    const size_t area = channels == 1 ? bytes / sizeof(*x) : bytes / sizeof(*x) / channels;
     uint64_t hash = 0;
 
-    if (!has_features)
-        return hash_bytes(data, bytes, k);
-    const size_t channels = map->layers[0].n_channels, area = bytes / sizeof(float) / channels;
-    for (size_t c = 0; c < channels; c++)
-        hash = combine(
-            hash, look_at_channel(in, (const float *)(const void *)data + c * area, area, c, k));
+    for (size_t c = 0; c < channels; c++, x += area)
+        hash = combine(hash, look_at_channel(in, x, area, c, k));
     return hash;
+}
+
+struct rf_given_input rf_given_input(const struct rf_shape *shape, enum rf_dtype dtype, size_t rows)
+{
+    const bool is_batch = rows && shape->rank && (size_t)shape->dim[0] == rows;
+    const size_t bytes = (size_t)rf_numel(shape) * rf_dtype_size(dtype);
+
+    return (struct rf_given_input){.bytes = is_batch ? bytes / rows : bytes,
+                                   .step = is_batch ? bytes / rows : 0};
 }
 
 void rf_inputs_look(struct rf_inputs *in, const struct rf_given_input *given, size_t n, size_t rows,
@@ -154,13 +160,11 @@ void rf_inputs_look(struct rf_inputs *in, const struct rf_given_input *given, si
         uint64_t hash = 0;
 
         for (size_t i = 0; i < n; i++) {
-            const struct rf_shape *const shape = &given[i].shape;
-            const bool is_batch = shape->rank && (size_t)shape->dim[0] == rows;
-            const size_t bytes = (size_t)rf_numel(shape) * rf_dtype_size(given[i].dtype);
+            const char *const part = (const char *)given[i].data + row * given[i].step;
 
-            hash = combine(hash, look_at_row(in, &given[i], is_batch ? row : 0,
-                                             is_batch ? bytes / rows : bytes, map,
-                                             i == 0 && map->has_input, k));
+            hash = combine(hash, i == 0 && map->has_input
+                                     ? look_at_features(in, (const void *)part, given[i].bytes, k)
+                                     : hash_bytes(part, given[i].bytes, k));
         }
         if (in->n_hashes < in->cap_hashes)
             in->hashes[in->n_hashes++] = hash;

@@ -27,15 +27,17 @@ void rf_inputs_clear(struct rf_inputs *in);
 /* Adds everything but hashes. */
 void rf_inputs_add(struct rf_inputs *to, const struct rf_inputs *from);
 
-/* One of a model's inputs in one run, dense. */
+/* One of a model's inputs in one run, dense: a part for each row, or all of it for every row. */
 struct rf_given_input {
     const void *data;
-    enum rf_dtype dtype;
-    struct rf_shape shape;
+    size_t bytes, step; /* of such a part, and between two; step 0: the same for every row */
 };
 
-/* Looks at `rows` inputs before a run: row i of each tensor whose first dimension is `rows`, and
- * all of any other. Input 0 has features where `map` says so. */
+/* What is given in this shape to a run of so many rows; `data` is NULL. */
+struct rf_given_input rf_given_input(const struct rf_shape *shape, enum rf_dtype dtype,
+                                     size_t rows);
+
+/* Looks at `rows` inputs before a run. Input 0 has features where `map` says so. */
 void rf_inputs_look(struct rf_inputs *in, const struct rf_given_input *given, size_t n, size_t rows,
                     const struct rf_feature_map *map, const struct rf_kernels *k);
 /* The classes of as many rows of output 0, after the run. */

@@ -150,6 +150,9 @@ enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *s
         rf_plan_unref(plan);
         return rc;
     }
+    for (size_t i = 0; i < n; i++)
+        s->given[i] =
+            rf_given_input(&plan->inputs[i], s->model->inputs[i].dtype, n_rows(plan, s->model));
     s->plan = plan;
     s->image_parts = rf_plan_image_parts(plan, s->threads);
     bind(s);
@@ -373,8 +376,7 @@ static void look_at_inputs(struct rf_session *s, const void *const *in)
         return;
     }
     for (size_t i = 0; i < model->graph->n_inputs; i++)
-        s->given[i] = (struct rf_given_input){
-            .data = in[i], .dtype = model->inputs[i].dtype, .shape = s->plan->inputs[i]};
+        s->given[i].data = in[i];
     rf_inputs_look(&s->counters.inputs, s->given, model->graph->n_inputs, rows, &model->features,
                    model->kernels);
 }
