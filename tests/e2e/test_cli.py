@@ -234,7 +234,7 @@ class CommandLine(unittest.TestCase):
 
     def test_bench_usage(self):
         for args, word in ((["--batch", "0"], "--batch"), (["--threads", "1,x"], "--threads"),
-                           (["--activity", "unit,off"], "--activity"), (["--seconds", "0"], "seconds")):
+                           (["--activity", "units,off"], "--activity"), (["--seconds", "0"], "seconds")):
             with self.subTest(args):
                 self.assertIn(word, self.usage_error("bench", "digits", *args))
         self.assertIn("one MODEL", self.usage_error("bench"))
