@@ -6,8 +6,6 @@ enum { IDLE, RUNNING, READING };
 
 /* Inputs that make moving them cheap beside having counted them. */
 #define WORTH_MOVING RF_BLOCK_INPUTS
-/* Positions beyond which they must be moved. */
-#define MUST_MOVE (UINT64_C(1) << 31)
 
 enum rf_status rf_counters_init(struct rf_counters *c, struct rf_record *record,
                                 struct rf_error *err)
@@ -126,18 +124,19 @@ void rf_counters_begin(struct rf_counters *c)
         claim(c);
 }
 
-static bool must_move(const struct rf_tally *t)
+static bool must_move(const struct rf_counters *c)
 {
-    for (size_t i = 0; i < t->n_layers; i++)
-        if (t->positions[i] >= MUST_MOVE)
-            return true;
+    for (const struct rf_tally *t = c->tallies; t < c->tallies + c->n_tallies; t++)
+        for (size_t i = 0; i < t->n_layers; i++)
+            if (t->positions[i] >= RF_MAX_POSITIONS)
+                return true;
     return false;
 }
 
 /* Whether to move what is pending now; takes the lock. */
 static bool moves(struct rf_counters *c)
 {
-    if (must_move(c->tallies))
+    if (must_move(c))
         return !pthread_mutex_lock(&c->record->lock);
     return c->inputs.n >= WORTH_MOVING && !pthread_mutex_trylock(&c->record->lock);
 }
