@@ -8,8 +8,6 @@
 
 static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 
-enum { LONGEST_HEADER = 65536 };
-
 static const struct {
     const char *descr;
     enum rf_dtype dtype;
@@ -182,49 +180,59 @@ static enum rf_status read_header(struct header *h, struct rf_npy *out)
     return RF_OK;
 }
 
-enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *bytes, size_t len,
-                           struct rf_error *err)
+enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const char *what, const void *bytes,
+                           size_t have, size_t len, struct rf_error *err)
 {
     const unsigned char *const b = bytes;
     *out = (struct rf_npy){.dtype = RF_F32};
-    if (!rf_npy_is(bytes, len))
+    if (!rf_npy_is(bytes, have))
         return rf_fail(err, RF_FORMAT, "%s: not an npy file: it does not start with \\x93NUMPY",
                        what);
-    if (len < 10)
+    if (have < 10)
         return rf_fail(err, RF_FORMAT, "%s: npy file of %zu bytes ends within its header", what,
                        len);
     if (b[6] < 1 || b[6] > 3)
         return rf_fail(err, RF_UNSUPPORTED, "%s: npy version %u.%u; expected 1 to 3", what, b[6],
                        b[7]);
-    const size_t start = b[6] == 1 ? 10 : 12;
+    const size_t text_at = b[6] == 1 ? 10 : 12;
     size_t n = (size_t)b[8] | (size_t)b[9] << 8;
-    if (start == 12 && len >= 12)
+    if (text_at == 12 && have >= 12)
         n |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
-    if (len < start || n > len - start)
+    if (len < text_at || n > len - text_at)
         return rf_fail(err, RF_FORMAT, "%s: npy header of %zu bytes, but the file has %zu", what, n,
                        len);
-    if (n > LONGEST_HEADER)
+    if (text_at + n > have || n > RF_NPY_LONGEST_HEADER)
         return rf_fail(err, RF_LIMIT, "%s: npy header of %zu bytes; at most %d are read", what, n,
-                       LONGEST_HEADER);
-    const char *const text = (const char *)bytes + start;
+                       RF_NPY_LONGEST_HEADER);
+    const char *const text = (const char *)bytes + text_at;
     struct header h = {.what = what, .text = text, .at = text, .end = text + n, .err = err};
     const enum rf_status rc = read_header(&h, out);
     if (rc != RF_OK)
         return rc;
     char shape[RF_SHAPE_TEXT];
     size_t need;
-    const size_t have = len - start - n, size = rf_dtype_size(out->dtype);
+    const size_t left = len - text_at - n, size = rf_dtype_size(out->dtype);
     if (!rf_shape_numel(&out->shape, &out->n) ||
         __builtin_mul_overflow((size_t)out->n, size, &need))
         return rf_fail(err, RF_SHAPE, "%s: npy shape %s has too many elements", what,
                        rf_shape_text(&out->shape, shape, sizeof shape));
-    if (need != have)
+    if (need != left)
         return rf_fail(err, RF_FORMAT,
                        "%s: npy shape %s of %s needs %zu bytes behind the header, the file has %zu",
                        what, rf_shape_text(&out->shape, shape, sizeof shape),
-                       rf_dtype_name(out->dtype), need, have);
-    out->data = text + n;
+                       rf_dtype_name(out->dtype), need, left);
+    *start = text_at + n;
     return RF_OK;
+}
+
+enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *bytes, size_t len,
+                           struct rf_error *err)
+{
+    size_t start;
+    const enum rf_status rc = rf_npy_head(out, &start, what, bytes, len, len, err);
+    if (rc == RF_OK)
+        out->data = (const char *)bytes + start;
+    return rc;
 }
 
 /* `from` has the first dimension fastest, `dst` the last one; elements of `size` bytes. */

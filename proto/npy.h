@@ -21,6 +21,13 @@ bool rf_npy_is(const void *bytes, size_t len);
 /* RF_FORMAT or RF_UNSUPPORTED; `what` starts the message. */
 enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *bytes, size_t len,
                            struct rf_error *err) RF_CHECKED;
+
+enum { RF_NPY_LONGEST_HEADER = 65536 };
+/* The same of a file's first `have` bytes, where it has `len`: its elements, out->data being NULL,
+ * begin at byte `*start`. The longest header and 12 bytes are enough. */
+enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const char *what, const void *bytes,
+                           size_t have, size_t len, struct rf_error *err) RF_CHECKED;
+
 /* Dense row-major elements of `to` into `dst`, npy->n of them, by the rules of rf_convert. RF_NOMEM
  * may happen for Fortran order. */
 enum rf_status rf_npy_convert(const struct rf_npy *npy, void *dst, enum rf_dtype to,

@@ -127,6 +127,27 @@ START_TEST(broken_starts)
 }
 END_TEST
 
+/* A file that is read bit by bit: its first bytes say where its elements are. */
+START_TEST(heads)
+{
+    struct rf_npy npy;
+    size_t len, start = 0;
+    unsigned char *const file =
+        make_file(1, H("<f4", "False", "(2,)"), "\0\0\200?\0\0\0@", 8, &len);
+    for (size_t n = 0; n < len; n++) {
+        void *const copy = exact_copy(file, n);
+        const enum rf_status rc = rf_npy_head(&npy, &start, "npy", copy, n, len, NULL);
+        ck_assert_msg((rc == RF_OK) == (n >= len - 8), "%zu bytes", n);
+        free(copy);
+    }
+    ck_assert_uint_eq(start, len - 8);
+    ck_assert(npy.n == 2 && npy.data == NULL);
+    assert_fails(RF_FORMAT, "needs 8 bytes behind the header, the file has 9",
+                 rf_npy_head(&npy, &start, "npy", file, len, len + 1, &err));
+    free(file);
+}
+END_TEST
+
 START_TEST(long_headers)
 {
     struct rf_npy npy;
@@ -304,6 +325,7 @@ int main(void)
     TCase *const t = tcase_create("all");
     tcase_add_loop_test(t, broken_headers, 0, sizeof bad / sizeof *bad);
     tcase_add_test(t, broken_starts);
+    tcase_add_test(t, heads);
     tcase_add_test(t, long_headers);
     tcase_add_loop_test(t, every_type_and_version, 0, sizeof types / sizeof *types);
     tcase_add_test(t, values_that_do_not_fit);
