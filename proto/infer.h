@@ -46,8 +46,10 @@ struct rf_infer_request {
     int64_t rows;              /* dimension 0 of the first input that leaves it open, else 1 */
     struct rf_wanted *outputs; /* in the reply's order */
     size_t n_outputs;
-    uint64_t timeout_us; /* the client's patience with the queue; 0: not said */
-    uint64_t priority;   /* 1 goes first; 0: not said */
+    uint64_t timeout_us;                /* the client's patience with the queue; 0: not said */
+    uint64_t priority;                  /* 1 goes first; 0: not said */
+    bool wants_activity, wants_novelty; /* in the reply's parameters */
+    const char *report; /* members for those, as JSON, borrowed from who encodes; or NULL */
 };
 
 /* Any; the Open Inference Protocol's object; an object with "instances". */
@@ -73,9 +75,9 @@ void rf_infer_request_release(struct rf_infer_request *request);
 /*
  * Appends the reply's body. `outputs` are the model's outputs, all of them, dense. Raw and npy
  * carry the first output wanted. With labels and one row, "parameters" hold the label of the
- * largest value of output 0, and that value as "confidence". `*json_len` (may be NULL): the bytes
- * of JSON in front of binary tensors, 0 when there are none. RF_LIMIT or RF_NOMEM from the buffer;
- * RF_SHAPE when the outputs do not suit what is wanted.
+ * largest value of output 0, and that value as "confidence"; and request->report. `*json_len` (may
+ * be NULL): the bytes of JSON in front of binary tensors, 0 when there are none. RF_LIMIT or
+ * RF_NOMEM from the buffer; RF_SHAPE when the outputs do not suit what is wanted.
  */
 enum rf_status rf_infer_encode(struct rf_buf *body, enum rf_body form, const struct rf_model_io *io,
                                const struct rf_infer_request *request,

@@ -120,17 +120,24 @@ static enum rf_status read_id(struct rf_decoder *d, const char *value)
 /* `*binary`: what "binary_data_output" says. */
 static enum rf_status read_parameters(struct rf_decoder *d, const char *parameters, bool *binary)
 {
-    enum { BINARY, TIMEOUT, PRIORITY };
-    struct rf_oip_member p[] = {
-        {"binary_data_output", NULL}, {"timeout", NULL}, {"priority", NULL}};
+    enum { BINARY, TIMEOUT, PRIORITY, ACTIVITY, NOVELTY, N };
+    struct rf_oip_member p[N] = {{"binary_data_output", NULL},
+                                 {"timeout", NULL},
+                                 {"priority", NULL},
+                                 {"activity", NULL},
+                                 {"novelty", NULL}};
     char path[RF_OIP_WHAT];
-    enum rf_status rc = rf_oip_parameters(d, parameters, d->what, p, 3, path);
+    enum rf_status rc = rf_oip_parameters(d, parameters, d->what, p, N, path);
     if (rc == RF_OK)
         rc = rf_oip_flag(d, &p[BINARY], path, binary);
     if (rc == RF_OK)
         rc = rf_oip_count(d, &p[TIMEOUT], path, &d->out->timeout_us);
     if (rc == RF_OK)
         rc = rf_oip_count(d, &p[PRIORITY], path, &d->out->priority);
+    if (rc == RF_OK)
+        rc = rf_oip_flag(d, &p[ACTIVITY], path, &d->out->wants_activity);
+    if (rc == RF_OK)
+        rc = rf_oip_flag(d, &p[NOVELTY], path, &d->out->wants_novelty);
     return rc;
 }
 

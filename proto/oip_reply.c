@@ -9,9 +9,9 @@
 #include "proto/classify.h"
 #include "proto/tensor_json.h"
 
-/* Label and confidence of a request's one row: the largest value of output 0. */
-static void write_label(struct rf_buf *b, const struct rf_model_io *io,
-                        const struct rf_infer_request *request, const struct rf_tensor *outputs)
+/* Where the largest value of a request's one row of output 0 is, if that has labels; else -1. */
+static ptrdiff_t find_label(const struct rf_model_io *io, const struct rf_infer_request *request,
+                            const struct rf_tensor *outputs)
 {
     const struct rf_tensor *const t = &outputs[0];
     const float *const v = t->data;
@@ -21,17 +21,34 @@ static void write_label(struct rf_buf *b, const struct rf_model_io *io,
         wanted |= request->outputs[i].index == 0;
     if (!wanted || !io->labels || request->rows != 1 || t->dtype != RF_F32 || t->shape.rank != 2 ||
         t->shape.dim[0] != 1 || t->shape.dim[1] != (int64_t)io->n_labels || io->n_labels == 0)
-        return;
+        return -1;
     for (size_t i = 0; i < io->n_labels; i++) {
         if (isnan(v[i]))
-            return; /* there is no largest value */
+            return -1; /* there is no largest value */
         if (v[i] > v[best])
             best = i;
     }
-    rf_buf_text(b, ",\"parameters\":{\"label\":");
-    rf_buf_json_string(b, io->labels[best]);
-    rf_buf_text(b, ",\"confidence\":");
-    rf_buf_json_float(b, v[best]);
+    return (ptrdiff_t)best;
+}
+
+static void write_parameters(struct rf_buf *b, const struct rf_model_io *io,
+                             const struct rf_infer_request *request,
+                             const struct rf_tensor *outputs)
+{
+    const ptrdiff_t label = find_label(io, request, outputs);
+    if (label < 0 && !request->report)
+        return;
+    rf_buf_text(b, ",\"parameters\":{");
+    if (label >= 0) {
+        rf_buf_text(b, "\"label\":");
+        rf_buf_json_string(b, io->labels[label]);
+        rf_buf_text(b, ",\"confidence\":");
+        rf_buf_json_float(b, ((const float *)outputs[0].data)[label]);
+    }
+    if (request->report) {
+        rf_buf_text(b, label >= 0 ? "," : "");
+        rf_buf_text(b, request->report);
+    }
     rf_buf_text(b, "}");
 }
 
@@ -143,7 +160,7 @@ enum rf_status rf_encode_oip(struct rf_buf *body, const struct rf_model_io *io,
         rf_buf_text(body, ",\"id\":");
         rf_buf_json_string(body, request->id);
     }
-    write_label(body, io, request, outputs);
+    write_parameters(body, io, request, outputs);
     const enum rf_status rc = write_outputs(body, io, request, outputs, blocks, err);
     const size_t end = body->len;
     for (size_t i = 0; i < request->n_outputs; i++) {
