@@ -140,7 +140,7 @@ $(B)/tests/%.o: HARDEN := $(filter-out -fvisibility=hidden,$(HARDEN))
 $(B)/%.o: %.c
 	@echo "  CC    $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(ALLFLAGS) -c -o $@ $<
-$(B)/server/embedded.o: deploy/models/digits/model.json deploy/models/digits/model.safetensors
+$(B)/server/embedded.o: $(addprefix deploy/models/digits/,model.json model.safetensors baseline.json)
 $(B)/%.o: %.S
 	@echo "  AS    $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<

@@ -179,27 +179,41 @@ size_t rf_activity_bytes(const struct rf_model *model, size_t *session)
 /* ---- judgement ---------------------------------------------------------------------------------
  */
 
-bool rf_channel_is_dead(const struct rf_channel_activity *c)
+bool rf_channel_is_dead(const struct rf_channel_activity *c, const struct rf_criteria *criteria)
 {
-    return c->fired == 0;
+    const double threshold = criteria->dead_threshold;
+
+    return c->fired == 0 || (threshold > 0 && c->nonfinite == 0 && c->max <= threshold);
 }
 
-void rf_layer_judge(const struct rf_layer_activity *layer, uint64_t inputs, uint64_t min_inputs,
-                    struct rf_layer_verdict *v)
+/* Distinct inputs are not counted beyond a limit, and with channels only. */
+static bool is_known(const struct rf_activity *a, const struct rf_layer_activity *layer,
+                     uint64_t min)
 {
-    *v = (struct rf_layer_verdict){.known = inputs && inputs >= min_inputs};
+    const uint64_t distinct = min < RF_DISTINCT_INPUTS ? min : RF_DISTINCT_INPUTS;
+
+    return a->inputs && a->inputs >= min && (!layer->channels || a->distinct_inputs >= distinct);
+}
+
+void rf_layer_judge(const struct rf_activity *activity, size_t index,
+                    const struct rf_criteria *criteria, struct rf_layer_verdict *v)
+{
+    const struct rf_layer_activity *const layer = &activity->layers[index];
+    const double inputs = (double)activity->inputs;
+
+    *v = (struct rf_layer_verdict){.known = is_known(activity, layer, criteria->min_inputs)};
     if (!v->known)
         return;
     for (size_t i = 0; layer->channels && i < layer->n_channels; i++) {
         const struct rf_channel_activity *const c = &layer->channels[i];
 
-        if (rf_channel_is_dead(c))
+        if (rf_channel_is_dead(c, criteria))
             v->dead++;
-        else if ((double)c->fired_inputs < NEAR_DEAD_SHARE * (double)inputs)
+        else if ((double)c->fired_inputs < NEAR_DEAD_SHARE * inputs)
             v->near_dead++;
         v->always_on += c->values && c->fired == c->values;
     }
-    v->dead_rate_upper = RULE_OF_THREE / (double)inputs;
+    v->dead_rate_upper = RULE_OF_THREE / inputs;
     if (v->dead_rate_upper > 1)
         v->dead_rate_upper = 1;
     if (layer->kind == RF_KIND_LEAKY)

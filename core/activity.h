@@ -95,8 +95,14 @@ bool rf_activity_unit_ages(struct rf_model *model, size_t layer, uint8_t *ages);
  * closed slots it is taken when they come. */
 size_t rf_activity_bytes(const struct rf_model *model, size_t *session);
 
-/* What the counters say about a layer. Unknown below `min_inputs`; without channels only what is
- * said of values. */
+/* When silence counts. */
+struct rf_criteria {
+    uint64_t min_inputs;   /* below, or with fewer different ones, nothing is said of channels */
+    double dead_threshold; /* dead is what was never above it, rather than never fired */
+};
+
+/* What the counters say about a layer; without channels only what is said of values, which takes
+ * no different inputs. */
 struct rf_layer_verdict {
     bool known;
     size_t dead, near_dead, always_on;
@@ -105,9 +111,9 @@ struct rf_layer_verdict {
     bool high_sparsity;     /* more than 70 % zeros */
 };
 
-bool rf_channel_is_dead(const struct rf_channel_activity *c);
-void rf_layer_judge(const struct rf_layer_activity *layer, uint64_t inputs, uint64_t min_inputs,
-                    struct rf_layer_verdict *verdict);
+bool rf_channel_is_dead(const struct rf_channel_activity *c, const struct rf_criteria *criteria);
+void rf_layer_judge(const struct rf_activity *activity, size_t index,
+                    const struct rf_criteria *criteria, struct rf_layer_verdict *verdict);
 
 /* ---- features and drift; from RF_ACTIVITY_CHANNEL on -------------------------------------------
  */

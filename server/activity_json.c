@@ -2,17 +2,36 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "server/handlers.h"
-#include "server/server.h"
+#include "server/activity.h"
+#include "server/prune.h"
 
 #define HIGH_SPARSITY                                                                              \
     "high sparsity: more than 70 % zeros. If accuracy suffers, try LeakyReLU or ELU, a lower "     \
     "learning rate, He initialisation, a small positive bias, or BatchNorm. Late layers of "       \
     "healthy networks reach this, too: compare with the network when it was good."
 
-static void add_double(struct rf_buf *b, double v)
+#define MOVED 0.1 /* of sparsity, against the baseline */
+
+struct rf_criteria srv_criteria(const struct srv_config *config)
+{
+    return (struct rf_criteria){.min_inputs = config->activity_min_inputs,
+                                .dead_threshold = config->dead_threshold};
+}
+
+const char *srv_verdict_text(const struct rf_layer_activity *layer,
+                             const struct rf_layer_verdict *v)
+{
+    if (layer->kind != RF_KIND_RELU && layer->kind != RF_KIND_CLIP)
+        return NULL; /* what is not zero where it does not fire cannot be called dying */
+    if (!v->known || !layer->channels)
+        return "unknown";
+    return v->dying ? "dying" : "healthy";
+}
+
+void srv_json_number(struct rf_buf *b, double v)
 {
     if (isfinite(v))
         rf_buf_json_double(b, v);
@@ -24,20 +43,19 @@ static void add_double(struct rf_buf *b, double v)
 static void add_ratio(struct rf_buf *b, const char *key, uint64_t n, uint64_t of)
 {
     rf_buf_printf(b, ",\"%s\":", key);
-    add_double(b, of ? (double)n / (double)of : NAN);
+    srv_json_number(b, of ? (double)n / (double)of : NAN);
 }
 
-static double mean_of(const struct rf_channel_activity *c)
+double srv_mean(const struct rf_channel_activity *c)
 {
     const uint64_t n = c->values - c->nonfinite;
     return n ? c->sum / (double)n : NAN;
 }
 
-/* The population's. */
-static double std_of(const struct rf_channel_activity *c)
+double srv_std(const struct rf_channel_activity *c)
 {
     const uint64_t n = c->values - c->nonfinite;
-    const double mean = mean_of(c);
+    const double mean = srv_mean(c);
     return n ? sqrt(fmax(0, c->sum_squares / (double)n - mean * mean)) : NAN;
 }
 
@@ -51,17 +69,26 @@ static void add_totals(struct rf_buf *b, const struct rf_layer_activity *layer)
     if (layer->kind == RF_KIND_CLIP)
         rf_buf_printf(b, ",\"saturated\":%" PRIu64, t->saturated);
     rf_buf_text(b, ",\"mean\":");
-    add_double(b, mean_of(t));
+    srv_json_number(b, srv_mean(t));
     rf_buf_text(b, ",\"std\":");
-    add_double(b, std_of(t));
+    srv_json_number(b, srv_std(t));
     rf_buf_text(b, ",\"max\":");
-    add_double(b, t->max);
+    srv_json_number(b, t->max);
     rf_buf_printf(b, ",\"nonfinite\":%" PRIu64, t->nonfinite);
 }
 
-static void add_channels(struct rf_buf *b, const struct rf_layer_activity *layer,
-                         const struct rf_layer_verdict *v)
+/* One layer, and what is asked of it. */
+struct subject {
+    const struct srv_activity_view *view;
+    size_t index;
+    const struct rf_layer_activity *layer;
+    struct rf_layer_verdict verdict;
+};
+
+static void add_channels(struct rf_buf *b, const struct subject *s)
 {
+    const struct rf_layer_activity *layer = s->layer;
+    const struct rf_layer_verdict *v = &s->verdict;
     if (!layer->channels) { /* counted by layers only */
         rf_buf_text(b, ",\"channels\":null");
         return;
@@ -76,29 +103,80 @@ static void add_channels(struct rf_buf *b, const struct rf_layer_activity *layer
                   v->dead, v->near_dead, v->always_on);
     const char *separator = "";
     for (size_t i = 0; i < layer->n_channels; i++) {
-        if (!rf_channel_is_dead(&layer->channels[i]))
+        if (!rf_channel_is_dead(&layer->channels[i], &s->view->criteria))
             continue;
         rf_buf_printf(b, "%s%zu", separator, i);
         separator = ",";
     }
     rf_buf_text(b, "],\"dead_rate_upper\":");
-    add_double(b, v->dead_rate_upper);
+    srv_json_number(b, v->dead_rate_upper);
     rf_buf_text(b, "}");
 }
 
-/* Only layers that are zero where they do not fire can be called dying. */
-static void add_verdict(struct rf_buf *b, const struct rf_layer_activity *layer,
-                        const struct rf_layer_verdict *v)
+/* Those that did not fire in the window, or never since load. */
+static void add_dead_units(struct rf_buf *b, const struct subject *s)
 {
-    const bool judged = layer->kind == RF_KIND_RELU || layer->kind == RF_KIND_CLIP;
-    rf_buf_printf(b, ",\"verdict\":%s",
-                  !judged                         ? "null"
-                  : !v->known || !layer->channels ? "\"unknown\""
-                  : v->dying                      ? "\"dying\""
-                                                  : "\"healthy\"");
-    rf_buf_text(b, ",\"notes\":[");
-    if (v->known && v->high_sparsity)
+    const size_t n = s->layer->n_units, slots = s->view->activity->n_slots;
+    const uint8_t silent = slots ? (uint8_t)(slots + 1) : RF_NEVER_FIRED;
+    const char *separator = "";
+    uint8_t *ages = malloc(n + 1);
+    rf_buf_text(b, ",\"dead_indices\":[");
+    if (!ages && b->status == RF_OK)
+        b->status = RF_NOMEM;
+    if (ages && rf_activity_unit_ages(s->view->units, s->index, ages))
+        for (size_t i = 0; i < n; i++) {
+            if (ages[i] < silent)
+                continue;
+            rf_buf_printf(b, "%s%zu", separator, i);
+            separator = ",";
+        }
+    rf_buf_text(b, "]");
+    free(ages);
+}
+
+/* A threshold is for what is measured, and of units it is only known whether they fired. */
+static void add_units(struct rf_buf *b, const struct subject *s)
+{
+    if (s->layer->n_units == 0) {
+        rf_buf_text(b, ",\"units\":null");
+        return;
+    }
+    rf_buf_printf(b, ",\"units\":{\"total\":%zu,\"dead\":", s->layer->n_units);
+    const bool known = s->verdict.known && s->view->criteria.dead_threshold == 0;
+    if (known)
+        rf_buf_printf(b, "%zu", s->layer->dead_units);
+    else
+        rf_buf_text(b, "null");
+    if (known && s->view->units)
+        add_dead_units(b, s);
+    rf_buf_text(b, "}");
+}
+
+static void add_moved(struct rf_buf *b, const struct subject *s, const char *separator)
+{
+    char text[128];
+    const struct rf_channel_activity *t = &s->layer->total;
+    const struct srv_drift *drift = s->view->drift;
+    const double before = drift && drift->known ? drift->sparsity[s->index] : NAN;
+    const double now = t->values ? (double)t->zeros / (double)t->values : NAN;
+    if (s->layer->kind != RF_KIND_RELU || !(fabs(now - before) > MOVED))
+        return;
+    snprintf(text, sizeof text, "sparsity moved against the baseline: from %.3f to %.3f", before,
+             now);
+    rf_buf_text(b, separator);
+    rf_buf_json_string(b, text);
+}
+
+static void add_verdict(struct rf_buf *b, const struct subject *s)
+{
+    const char *verdict = srv_verdict_text(s->layer, &s->verdict);
+    rf_buf_printf(b, ",\"verdict\":%s%s%s,\"notes\":[", verdict ? "\"" : "",
+                  verdict ? verdict : "null", verdict ? "\"" : "");
+    const bool high = s->verdict.known && s->verdict.high_sparsity;
+    if (high)
         rf_buf_json_string(b, HIGH_SPARSITY);
+    if (s->verdict.known)
+        add_moved(b, s, high ? "," : "");
     rf_buf_text(b, "]");
 }
 
@@ -117,7 +195,7 @@ static void add_verdict(struct rf_buf *b, const struct rf_layer_activity *layer,
         for (size_t i = 0; i < layer->n_channels; i++) {                                           \
             const struct rf_channel_activity *c = &layer->channels[i];                             \
             rf_buf_text(b, i ? "," : "");                                                          \
-            add_double(b, expression);                                                             \
+            srv_json_number(b, expression);                                                        \
         }                                                                                          \
         rf_buf_text(b, "]");                                                                       \
     } while (0)
@@ -137,83 +215,55 @@ static void add_per_channel(struct rf_buf *b, const struct rf_layer_activity *la
         COUNTS(inactive);
     if (layer->kind == RF_KIND_CLIP)
         COUNTS(saturated);
-    NUMBERS("mean", mean_of(c));
-    NUMBERS("std", std_of(c));
+    NUMBERS("mean", srv_mean(c));
+    NUMBERS("std", srv_std(c));
     NUMBERS("max", c->max);
     rf_buf_text(b, "}");
 }
 
-static void add_layer(struct rf_buf *b, size_t index, const struct rf_layer_activity *layer,
-                      uint64_t inputs, const struct srv_activity_query *query)
+static void add_layer(struct rf_buf *b, const struct srv_activity_view *view, size_t index)
 {
-    struct rf_layer_verdict verdict;
+    struct subject s = {.view = view, .index = index, .layer = &view->activity->layers[index]};
+    const struct rf_layer_activity *layer = s.layer;
     char shape[RF_SHAPE_TEXT];
-    rf_layer_judge(layer, inputs, query->min_inputs, &verdict);
+    rf_layer_judge(view->activity, index, &view->criteria, &s.verdict);
     rf_buf_printf(b, "{\"index\":%zu,\"name\":", index);
     rf_buf_json_string(b, layer->name);
     rf_buf_json_member(b, ",", "type", layer->type);
     rf_buf_json_member(b, ",", "path", layer->path);
     rf_buf_printf(b, ",\"shape\":%s", rf_shape_text(&layer->shape, shape, sizeof shape));
     add_totals(b, layer);
-    add_channels(b, layer, &verdict);
-    add_verdict(b, layer, &verdict);
-    if (query->channels && layer->channels)
+    add_channels(b, &s);
+    add_units(b, &s);
+    add_verdict(b, &s);
+    if (view->channels && layer->channels)
         add_per_channel(b, layer);
     rf_buf_text(b, "}");
 }
 
-enum rf_status srv_activity_json(struct rf_buf *b, struct rf_model *model, const char *name,
-                                 const char *version, const struct srv_activity_query *query,
+enum rf_status srv_activity_json(struct rf_buf *b, const struct srv_activity_view *view,
                                  struct rf_error *err)
 {
-    struct rf_activity *activity;
-    enum rf_status rc = rf_activity_read(model, &activity, err);
-    if (rc)
-        return rc;
-    rf_buf_json_member(b, "{", "model", name);
-    rf_buf_printf(b, ",\"version\":\"%s\",\"window\":\"load\",\"inputs\":%" PRIu64 ",\"layers\":[",
-                  version, activity->inputs);
+    const struct rf_activity *activity = view->activity;
+    rf_buf_json_member(b, "{", "model", view->model);
+    rf_buf_json_member(b, ",", "version", view->version);
+    rf_buf_json_member(b, ",", "window", view->window);
+    rf_buf_text(b, ",\"window_seconds\":");
+    srv_json_number(b, view->window_seconds < 0 ? NAN : view->window_seconds);
+    rf_buf_printf(b, ",\"inputs\":%" PRIu64 ",\"distinct_inputs\":%zu,\"layers\":[",
+                  activity->inputs, activity->distinct_inputs);
     size_t found = 0;
     for (size_t i = 0; i < activity->n_layers; i++) {
-        if (query->layer && strcmp(query->layer, activity->layers[i].name) != 0)
+        if (view->layer && strcmp(view->layer, activity->layers[i].name) != 0)
             continue;
         rf_buf_text(b, found++ ? "," : "");
-        add_layer(b, i, &activity->layers[i], activity->inputs, query);
+        add_layer(b, view, i);
     }
-    rf_buf_text(b, "]}");
-    rf_activity_free(activity);
-    if (query->layer && found == 0)
-        return rf_fail(err, RF_NOT_FOUND, "model '%s' has no activation layer '%.64s'", name,
-                       query->layer);
+    rf_buf_text(b, "]");
+    if (view->products)
+        srv_products_json(b, view->products);
+    if (view->layer && found == 0)
+        return rf_fail(err, RF_NOT_FOUND, "model '%s' has no activation layer '%.64s'", view->model,
+                       view->layer);
     return b->status ? rf_fail(err, b->status, "no memory for the reply") : RF_OK;
-}
-
-enum srv_next srv_handle_activity(struct srv_server *server, struct srv_request *r)
-{
-    struct srv_activity_query query = {.min_inputs = server->config->activity_min_inputs};
-    struct srv_model *m = srv_find_model(server, r);
-    struct rf_error err = RF_ERROR_INIT;
-    char key[32], value[RF_MAX_NAME + 1], layer[RF_MAX_NAME + 1];
-    const char *at = r->guard.query;
-    if (!m)
-        return SRV_REPLY;
-    while (srv_query_next(&at, key, sizeof key, value, sizeof value)) {
-        if (strcmp(key, "layer") == 0) {
-            snprintf(layer, sizeof layer, "%s", value);
-            query.layer = layer;
-        } else if (strcmp(key, "channels") == 0 && (!strcmp(value, "1") || !strcmp(value, "0"))) {
-            query.channels = *value == '1';
-        } else if (strcmp(key, "channels") == 0) {
-            srv_reply_error(r, 400, "channels: expected 0 or 1, got '%s'", value);
-            return SRV_REPLY;
-        } else if (strcmp(value, "load") != 0) {
-            srv_reply_error(r, 400, "window: expected load, got '%s'", value);
-            return SRV_REPLY;
-        }
-    }
-    if (srv_activity_json(&r->reply.body, m->model, m->name, m->version, &query, &err)) {
-        srv_reply_failure(r, &err);
-        return SRV_REPLY;
-    }
-    return srv_reply_json(r, 200);
 }

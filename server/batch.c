@@ -8,6 +8,7 @@
 #include "server/job.h"
 #include "server/models.h"
 #include "server/server.h"
+#include "server/witness.h"
 
 /* A session, and what goes into and comes out of its runs. */
 struct run {
@@ -19,7 +20,9 @@ struct run {
     struct rf_tensor *out;
     uint64_t rows;
     bool prepared; /* for the latest run: if it fails nevertheless, that is a fault of ours */
-    struct srv_run_times ns; /* of the latest run */
+    struct srv_run_times ns;     /* of the latest run */
+    int64_t step;                /* rows of a slice */
+    struct srv_witness *witness; /* of a job that is observed, or NULL */
 };
 
 static bool run_begin(struct run *x, struct srv_model *model)
@@ -28,6 +31,7 @@ static bool run_begin(struct run *x, struct srv_model *model)
     *x = (struct run){.model = model,
                       .n_in = n_in,
                       .n_out = n_out,
+                      .step = model->max_batch,
                       .in = calloc(n_in + 1, sizeof *x->in),
                       .shapes = calloc(n_in + 1, sizeof *x->shapes),
                       .out = calloc(n_out + 1, sizeof *x->out)};
@@ -88,6 +92,8 @@ static enum srv_result encode_alone(struct run *x, struct srv_request *r,
                                     const struct rf_tensor *outputs)
 {
     const uint64_t begin = srv_now();
+    if (x->witness)
+        srv_witness_report(x->witness);
     const enum srv_result result = srv_job_encode(r, outputs);
     x->ns.input += r->job.decode_ns;
     x->ns.output = srv_now() - begin;
@@ -99,7 +105,10 @@ static enum srv_result run_alone(struct run *x, struct srv_request *r)
 {
     struct rf_error err = RF_ERROR_INIT;
     point_at_inputs(x, &r->job.inputs);
-    if (run_once(x, (uint64_t)r->job.inputs.rows, srv_now(), &err))
+    enum rf_status rc = run_once(x, (uint64_t)r->job.inputs.rows, srv_now(), &err);
+    if (!rc && x->witness)
+        rc = srv_witness_row(x->witness, 0, r->job.inputs.rows, &err);
+    if (rc)
         return fail(x, r, &err);
     return encode_alone(x, r, x->out);
 }
@@ -140,14 +149,15 @@ static enum rf_status run_slice(struct run *x, const struct rf_infer_request *in
                                 struct rf_error *err)
 {
     const int64_t left = inputs->rows - done;
-    const int64_t n = left < x->model->max_batch ? left : x->model->max_batch;
+    const int64_t n = left < x->step ? left : x->step;
     for (size_t i = 0; i < inputs->n_inputs; i++) {
         const struct rf_tensor *t = &inputs->inputs[i];
         x->in[i] = (const char *)t->data + (size_t)done * row_bytes(t, inputs->rows);
         x->shapes[i] = t->shape;
         x->shapes[i].dim[0] = n;
     }
-    return run_once(x, (uint64_t)n, srv_now(), err);
+    const enum rf_status rc = run_once(x, (uint64_t)n, srv_now(), err);
+    return rc || !x->witness ? rc : srv_witness_row(x->witness, done, n, err);
 }
 
 static enum srv_result run_all_slices(struct run *x, struct srv_request *r, struct rf_tensor *whole,
@@ -260,11 +270,33 @@ static bool run_together(struct run *x, struct srv_gather *g, struct srv_waiting
     return done;
 }
 
+/* Row by row where rows are independent, so that each is known by itself. */
+static enum srv_result run_observed(struct run *x, struct srv_request *r)
+{
+    struct rf_error err = RF_ERROR_INIT;
+    struct srv_witness witness;
+    enum srv_result result;
+    if (srv_witness_begin(&witness, r, x->session, &err)) {
+        result = srv_job_fail(r, &err);
+    } else {
+        x->witness = &witness;
+        x->step = 1;
+        result = x->model->max_batch > 0 && r->job.inputs.rows > 1 ? run_in_slices(x, r)
+                                                                   : run_alone(x, r);
+        x->step = x->model->max_batch;
+        x->witness = NULL;
+    }
+    srv_witness_end(&witness);
+    return result;
+}
+
 static void run_each(struct run *x, struct srv_waiting *jobs)
 {
     for (struct srv_waiting *w = jobs; w; w = w->next) {
         struct srv_request *r = srv_waiting_request(w);
-        r->job.result = w->rows > x->model->max_batch ? run_in_slices(x, r) : run_alone(x, r);
+        r->job.result = srv_witness_is_wanted(r)        ? run_observed(x, r)
+                        : w->rows > x->model->max_batch ? run_in_slices(x, r)
+                                                        : run_alone(x, r);
     }
 }
 

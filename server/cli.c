@@ -2,6 +2,7 @@
 #include "server/cli.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #define ENV_NAME 64
 #define VALUE_TEXT 96
-#define MAX_OPTIONS 64
+#define MAX_OPTIONS 96
 
 enum origin { FROM_DEFAULT, FROM_ENVIRONMENT, FROM_FLAG };
 static const char *const origin_text[] = {"default", "environment", "command line"};
@@ -100,6 +101,16 @@ static bool set_number(struct srv_config *config, const struct srv_option *o, co
     return true;
 }
 
+static bool set_real(double *slot, const char *what, const char *value)
+{
+    char *end;
+    const double v = strtod(value, &end);
+    if (!*value || *end || !isfinite(v) || v < 0)
+        return wrong_value(what, value, "a number of 0 or more");
+    *slot = v;
+    return true;
+}
+
 static bool add_item(struct srv_list *list, const char *what, const char *value)
 {
     if (list->n == SRV_MAX_LIST) {
@@ -133,6 +144,8 @@ static bool set_value(struct srv_config *config, const struct srv_option *o, con
     case SRV_OPT_DURATION:
     case SRV_OPT_SIZE:
         return set_number(config, o, what, value);
+    case SRV_OPT_REAL:
+        return set_real(option_slot(config, o), what, value);
     }
     return false;
 }
@@ -285,6 +298,9 @@ static void value_text(const struct srv_config *config, const struct srv_option 
         break;
     case SRV_OPT_SIZE:
         srv_size_text(*(const uint64_t *)value, text, size);
+        break;
+    case SRV_OPT_REAL:
+        snprintf(text, size, "%g", *(const double *)value);
         break;
     case SRV_OPT_STRING:
         snprintf(text, size, "%s", *(const char *const *)value);

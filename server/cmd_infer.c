@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "proto/file.h"
+#include "server/activity.h"
 #include "server/cli.h"
 #include "server/commands.h"
 #include "server/cpus.h"
 #include "server/files.h"
-#include "server/handlers.h"
 #include "server/models.h"
 
 /* A file's content and what it was decoded to; the request may point into the content. */
@@ -135,7 +135,8 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
 {
     const struct srv_config *config = run->config;
     const char *keep[SRV_MAX_LIST];
-    struct rf_model_options options = {.activity = RF_ACTIVITY_CHANNEL,
+    struct rf_model_options options = {.activity = config->show_activity ? RF_ACTIVITY_UNIT
+                                                                         : RF_ACTIVITY_CHANNEL,
                                        .keep = keep,
                                        .compact = config->weights == SRV_WEIGHTS_COMPACT};
     for (size_t i = 0; i < config->keep.n; i++) {
@@ -241,6 +242,26 @@ static enum rf_status print_buffer(struct rf_buf *b, enum rf_status rc)
     return rc;
 }
 
+static enum rf_status report_activity(struct run *run, struct rf_error *err)
+{
+    struct rf_activity *activity;
+    struct rf_buf b;
+    enum rf_status rc = rf_activity_read(run->model->model, &activity, err);
+    if (rc)
+        return rc;
+    const struct srv_activity_view view = {.model = run->model->name,
+                                           .version = run->model->version,
+                                           .window = "load",
+                                           .window_seconds = -1,
+                                           .activity = activity,
+                                           .criteria = srv_criteria(run->config)};
+    rf_buf_init(&b, SIZE_MAX / 2);
+    rc = srv_activity_json(&b, &view, err);
+    rf_buf_text(&b, "}");
+    rf_activity_free(activity);
+    return print_buffer(&b, rc);
+}
+
 static enum rf_status report(struct run *run, struct rf_error *err)
 {
     const struct srv_config *config = run->config;
@@ -256,10 +277,7 @@ static enum rf_status report(struct run *run, struct rf_error *err)
     }
     if (rc || !config->show_activity)
         return rc;
-    const struct srv_activity_query query = {.min_inputs = config->activity_min_inputs};
-    rf_buf_init(&b, SIZE_MAX / 2);
-    return print_buffer(&b, srv_activity_json(&b, run->model->model, run->model->name,
-                                              run->model->version, &query, err));
+    return report_activity(run, err);
 }
 
 static void tear_down(struct run *run)

@@ -103,10 +103,21 @@ const struct srv_option srv_options[] = {
     {"weights", 0, COMPUTE, SRV_OPT_CHOICE, AT(weights), "full", "full|compact", 0, 0, "Computing",
      "full: large ones of linear layers are kept twice, to leave out a single input's zeros; compact: once"},
 
-    {"activity", 0, SERVE, SRV_OPT_CHOICE, AT(activity), "channel", "off|layer|channel", 0, 0,
+    {"activity", 0, SERVE, SRV_OPT_CHOICE, AT(activity), "unit", "off|layer|channel|unit", 0, 0,
      "Activity", "how closely to watch the activations"},
+    {"activity-window", 0, SERVE, SRV_OPT_DURATION, AT(activity_window), "5m", "TIME", 3 * SECOND,
+     24 * HOUR, "Activity", "longest window of time to keep counters of, in 30 slots"},
     {"activity-min-inputs", 0, SERVE | SRV_CMD_INFER, SRV_OPT_UINT, AT(activity_min_inputs), "300",
-     "N", 1, UINT64_MAX, "Activity", "no verdict on channels before so many inputs"},
+     "N", 1, UINT64_MAX, "Activity", "no verdict on channels before so many inputs, and so many different ones"},
+    {"dead-threshold", 0, SERVE | SRV_CMD_INFER, SRV_OPT_REAL, AT(dead_threshold), "0", "Y", 0, 0, "Activity",
+     "a channel is dead when it was never above this"},
+    {"baseline", 0, SERVE, SRV_OPT_MULTI, AT(baselines), "", "NAME=FILE", 0, 0, "Activity",
+     "compare the traffic of the model NAME with this; else with baseline.json in its folder, "
+     "NAME.baseline.json beside NAME.onnx (repeatable)"},
+    {"metrics-detail", 0, SERVE, SRV_OPT_CHOICE, AT(metrics_detail), "layer", "model|layer|channel", 0, 0,
+     "Activity", "what has activation series of its own in /metrics"},
+    {"novel-inputs", 0, SERVE, SRV_OPT_UINT, AT(novel_inputs), "0", "K", 0, 4096, "Activity",
+     "keep the K inputs that are farthest from the baseline, for whoever operates the server"},
 
     {"log-format", 0, SERVE, SRV_OPT_CHOICE, AT(log_format), "auto", "auto|text|json", 0, 0, "Log",
      "auto: text on a terminal, else JSON lines"},

@@ -24,6 +24,7 @@ enum srv_option_type {
     SRV_OPT_UINT,     /* uint64_t */
     SRV_OPT_DURATION, /* uint64_t, nanoseconds */
     SRV_OPT_SIZE,     /* uint64_t, bytes */
+    SRV_OPT_REAL,     /* double, 0 or more */
     SRV_OPT_STRING,   /* const char *, borrowed from argv, the environment or the table */
     SRV_OPT_CHOICE,   /* int: the choice's place in `values` */
     SRV_OPT_MULTI,    /* struct srv_list */
@@ -57,6 +58,7 @@ extern const size_t srv_n_options;
 enum srv_isa { SRV_ISA_AUTO, SRV_ISA_BASE, SRV_ISA_AVX2, SRV_ISA_AVX512 };
 enum srv_weights { SRV_WEIGHTS_FULL, SRV_WEIGHTS_COMPACT };
 enum srv_model_control { SRV_CONTROL_NONE, SRV_CONTROL_POLL, SRV_CONTROL_API };
+enum srv_metrics_detail { SRV_DETAIL_MODEL, SRV_DETAIL_LAYER, SRV_DETAIL_CHANNEL };
 enum srv_log_format { SRV_LOG_AUTO, SRV_LOG_TEXT, SRV_LOG_JSON };
 enum srv_access_log { SRV_ACCESS_ERRORS, SRV_ACCESS_ALL, SRV_ACCESS_OFF };
 
@@ -75,8 +77,10 @@ struct srv_config {
     uint64_t threads, queue_size, max_batch, max_delay, memory;
     int isa, gemm, conv, weights;
     /* activity */
-    int activity;
-    uint64_t activity_min_inputs;
+    int activity, metrics_detail;
+    uint64_t activity_window, activity_min_inputs, novel_inputs;
+    double dead_threshold;
+    struct srv_list baselines;
     /* log */
     int log_format, log_level, access_log;
     /* stopping */

@@ -14,5 +14,6 @@
 
         EMBED   srv_digits_json, "deploy/models/digits/model.json"
         EMBED   srv_digits_weights, "deploy/models/digits/model.safetensors"
+        EMBED   srv_digits_baseline, "deploy/models/digits/baseline.json"
 
         .section .note.GNU-stack, "", %progbits

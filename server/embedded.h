@@ -4,5 +4,6 @@
 
 extern const char srv_digits_json[], srv_digits_json_end[];
 extern const char srv_digits_weights[], srv_digits_weights_end[];
+extern const char srv_digits_baseline[], srv_digits_baseline_end[];
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/handlers.h"
+#include "server/negotiate.h"
 #include "server/server.h"
 
 /* Of the Open Inference Protocol. */
@@ -118,9 +119,11 @@ enum srv_next srv_handle_model_ready(struct srv_server *server, struct srv_reque
 
 enum srv_next srv_handle_metrics(struct srv_server *server, struct srv_request *r)
 {
-    srv_metrics_text(&r->reply.body, server);
+    const bool open = srv_accepts_open_metrics(srv_request_header(r, "Accept"));
+    srv_metrics_text(&r->reply.body, server, open);
     srv_reply_json(r, 200);
     if (r->reply.status == 200)
-        r->reply.type = "text/plain; version=0.0.4; charset=utf-8";
+        r->reply.type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                             : "text/plain; version=0.0.4; charset=utf-8";
     return SRV_REPLY;
 }

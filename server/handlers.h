@@ -20,19 +20,7 @@ enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes);
 /* Looks at the body that was received: in which forms it and the reply are. False after a reply. */
 bool srv_infer_prepare(struct srv_request *r);
 
-/* Which part of the counters srv_activity_json prints. */
-struct srv_activity_query {
-    const char *layer; /* only this one; NULL: all */
-    bool channels;     /* arrays of each channel's counters, too */
-    uint64_t min_inputs;
-};
-
-/* The activity of a model as JSON. RF_NOT_FOUND names a layer that is not there. */
-enum rf_status srv_activity_json(struct rf_buf *b, struct rf_model *model, const char *name,
-                                 const char *version, const struct srv_activity_query *query,
-                                 struct rf_error *err) RF_CHECKED;
-
-/* The text of /metrics. */
-void srv_metrics_text(struct rf_buf *b, struct srv_server *server);
+/* The text of /metrics, in one of its two formats. */
+void srv_metrics_text(struct rf_buf *b, struct srv_server *server, bool open_metrics);
 
 #endif

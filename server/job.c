@@ -127,7 +127,7 @@ static void describe(struct srv_request *r)
     struct srv_waiting *w = &r->job.waiting;
     shorten_deadline(r);
     w->priority = r->job.inputs.priority;
-    w->rows = shared_rows(r);
+    w->rows = r->job.inputs.wants_activity || r->job.inputs.wants_novelty ? 0 : shared_rows(r);
     w->inputs = r->job.inputs.inputs;
     w->n_inputs = r->job.inputs.n_inputs;
 }
@@ -152,6 +152,12 @@ static enum srv_result decode(struct srv_request *r)
                         "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
                         "JSON request",
                         srv_form_type(job->reply_form), job->inputs.n_outputs);
+        return SRV_RESULT_CLIENT_ERROR;
+    }
+    if (job->reply_form != RF_BODY_JSON &&
+        (job->inputs.wants_activity || job->inputs.wants_novelty)) {
+        srv_reply_error(r, 400, "\"activity\" and \"novelty\" are told in JSON, and Accept is %s",
+                        srv_form_type(job->reply_form));
         return SRV_RESULT_CLIENT_ERROR;
     }
     describe(r);
@@ -254,6 +260,7 @@ void srv_job_leave_queue(struct srv_request *r, uint64_t now)
 static void drop_inputs(struct srv_request *r)
 {
     rf_infer_request_release(&r->job.inputs);
+    rf_buf_release(&r->job.report);
     srv_budget_give(&r->server->budget, r->job.inputs_held);
     r->job.inputs_held = 0;
     srv_request_drop_body(r);

@@ -14,6 +14,7 @@
 
 #include "server/clock.h"
 #include "server/http.h"
+#include "server/slots.h"
 #include "server/log.h"
 
 #define MAX_LINGER 64
@@ -324,6 +325,7 @@ static void *listen_thread(void *arg)
         if (now - swept >= SWEEP_MS * SRV_MS) {
             srv_conns_sweep(&l->server->conns, now, ++sweeps % SWEEPS_A_LOOK == 0);
             srv_dispatch_sweep(&l->server->dispatch);
+            srv_slots_roll(l->server, now);
             swept = now;
         }
     }

@@ -1,6 +1,7 @@
 /* Adding to counters and histograms. */
 #include "server/metrics.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #define US UINT64_C(1000)
@@ -12,22 +13,56 @@ const struct srv_buckets srv_latency_buckets = {
               50 * MS, 100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 10000 * MS},
     .text = {"5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
              "0.05", "0.1", "0.25", "0.5", "1", "2.5", "10"},
-    .seconds = true,
+    .unit = 1e-9,
 };
 
 const struct srv_buckets srv_rows_buckets = {
     .n = 8,
     .bound = {1, 2, 4, 8, 16, 32, 64, 128},
     .text = {"1", "2", "4", "8", "16", "32", "64", "128"},
+    .unit = 1,
 };
 
-void srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets, uint64_t value)
+#define ONE UINT64_C(1000000)
+const struct srv_buckets srv_novelty_buckets = {
+    .n = 11,
+    .bound = {ONE / 4, ONE / 2, ONE, 2 * ONE, 3 * ONE, 5 * ONE, 10 * ONE, 30 * ONE, 100 * ONE,
+              1000 * ONE, 10000 * ONE},
+    .text = {"0.25", "0.5", "1", "2", "3", "5", "10", "30", "100", "1000", "10000"},
+    .unit = 1e-6,
+};
+
+int srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets, uint64_t value)
 {
     int i = 0;
     while (i < buckets->n && value > buckets->bound[i])
         i++;
     srv_count(&h->count[i]);
     srv_add(&h->sum, value);
+    return i;
+}
+
+static double now_of_day(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+void srv_novelty_add(struct srv_novelty *novelty, double distance, const char *traceparent)
+{
+    /* A sum of many must fit, too. */
+    const double capped = distance < 1e6 ? distance : 1e6;
+    const int i = srv_histogram_add(&novelty->histogram, &srv_novelty_buckets,
+                                    (uint64_t)(capped * (double)ONE));
+    if (!*traceparent)
+        return;
+    pthread_mutex_lock(&novelty->lock);
+    struct srv_exemplar *last = &novelty->last[i];
+    snprintf(last->trace, sizeof last->trace, "%.32s", traceparent + 3);
+    last->value = capped;
+    last->time = now_of_day();
+    pthread_mutex_unlock(&novelty->lock);
 }
 
 static void add_times(struct srv_runs *runs, const struct srv_run_times *ns)

@@ -5,6 +5,7 @@
 #ifndef SRV_METRICS_H
 #define SRV_METRICS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -47,15 +48,16 @@ struct srv_buckets {
     int n;
     uint64_t bound[SRV_MAX_BUCKETS];
     const char *text[SRV_MAX_BUCKETS];
-    bool seconds; /* the sum is printed as seconds */
+    double unit; /* what is printed for 1 */
 };
-extern const struct srv_buckets srv_latency_buckets, srv_rows_buckets;
+extern const struct srv_buckets srv_latency_buckets, srv_rows_buckets, srv_novelty_buckets;
 
 struct srv_histogram {
     atomic_uint_fast64_t count[SRV_MAX_BUCKETS + 1]; /* each bucket's own; the last is +Inf */
     atomic_uint_fast64_t sum;
 };
-void srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets, uint64_t value);
+/* The bucket that the value is in is returned. */
+int srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets, uint64_t value);
 
 /* field, family, buckets, help */
 #define SRV_MODEL_HISTOGRAM_MAP(X)                                                                 \
@@ -76,6 +78,19 @@ struct srv_runs {
 
 #define SRV_MAX_ROWS_APART 128
 
+/* The trace behind the last value of each bucket. */
+struct srv_exemplar {
+    char trace[33]; /* or "" */
+    double value, time;
+};
+struct srv_novelty {
+    struct srv_histogram histogram; /* of millionths */
+    pthread_mutex_t lock;
+    struct srv_exemplar last[SRV_MAX_BUCKETS + 1];
+};
+/* `traceparent`: of the request, or "". */
+void srv_novelty_add(struct srv_novelty *novelty, double distance, const char *traceparent);
+
 /* Of one model. */
 struct srv_model_metrics {
     atomic_uint_fast64_t started, rows, pending;
@@ -86,6 +101,7 @@ struct srv_model_metrics {
 #define X(field, family, buckets, help) struct srv_histogram field;
     SRV_MODEL_HISTOGRAM_MAP(X)
 #undef X
+    struct srv_novelty novelty;
 };
 
 /* `n` inferences refused because the model was loading. */

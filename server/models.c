@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "proto/text.h"
+#include "server/clock.h"
 #include "server/embedded.h"
 #include "server/loader.h"
 #include "server/repository.h"
@@ -100,6 +101,9 @@ enum rf_status srv_model_load_version(struct srv_model **out, const struct srv_m
         return rf_fail_nomem(err, "a model", sizeof *m);
     atomic_init(&m->refs, 1);
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->baseline_lock, NULL);
+    pthread_mutex_init(&m->metrics.novelty.lock, NULL);
+    srv_novel_init(&m->novel, 0);
     snprintf(m->version, sizeof m->version, "%" PRIu64, source->version);
     const enum rf_status rc = load(m, source, options, err);
     if (rc) {
@@ -107,6 +111,8 @@ enum rf_status srv_model_load_version(struct srv_model **out, const struct srv_m
         return rc;
     }
     return_memory(); /* the file and its tensors lay between what stays */
+    m->loaded_ns = srv_now();
+    atomic_store(&m->rolled_ns, m->loaded_ns);
     clock_gettime(CLOCK_REALTIME, &now);
     m->load_time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
     *out = m;
@@ -132,6 +138,9 @@ static void free_model(struct srv_model *model)
     rf_network_release(&model->network);
     free(model->io_inputs);
     free(model->io_outputs);
+    srv_novel_release(&model->novel);
+    pthread_mutex_destroy(&model->metrics.novelty.lock);
+    pthread_mutex_destroy(&model->baseline_lock);
     pthread_mutex_destroy(&model->lock);
     free(model);
 }

@@ -10,11 +10,13 @@
 #include <stdatomic.h>
 
 #include "core/rectifier.h"
+#include "proto/baseline.h"
 #include "proto/infer.h"
 #include "proto/load.h"
 #include "server/layout.h"
 #include "server/metrics.h"
 #include "server/nodes.h"
+#include "server/novel.h"
 #include "server/queue.h"
 #include "server/rows.h"
 
@@ -40,12 +42,18 @@ struct srv_model {
     struct rf_model *model;
     struct rf_model_io io;
     struct rf_io *io_inputs, *io_outputs;
-    double load_time;  /* of day, for the metrics */
+    double load_time; /* of day, for the metrics */
+    uint64_t loaded_ns;
+    atomic_uint_fast64_t rolled_ns; /* when activity's slots were last closed */
     int64_t max_batch; /* rows in one run that requests may share; 0: they share none */
     struct srv_rows rows;
     struct srv_queue queue;
     struct srv_model_metrics metrics;
     struct srv_nodes nodes;
+    struct srv_novel novel;
+    enum rf_drift_state drift_state; /* as last logged, by who closes slots */
+    pthread_mutex_t baseline_lock;   /* the baseline with: */
+    struct rf_baseline_about baseline_about;
     pthread_mutex_t lock; /* the free sessions */
     struct rf_session **sessions;
     size_t n_sessions, n_free;

@@ -120,6 +120,12 @@ bool srv_accept_form(const char *accept, enum rf_body *form)
     return best > 0;
 }
 
+bool srv_accepts_open_metrics(const char *accept)
+{
+    return accept && type_quality(accept, "application/openmetrics-text") >
+                         type_quality(accept, "text/plain");
+}
+
 enum srv_coding srv_accept_coding(const char *accept)
 {
     static const struct {

@@ -25,6 +25,8 @@ enum srv_coding srv_accept_coding(const char *accept);
 const char *srv_form_type(enum rf_body form);
 /* The best form for an Accept header (NULL: JSON); false when it takes none of them. */
 bool srv_accept_form(const char *accept, enum rf_body *form);
+/* Whether an Accept header (or NULL) likes OpenMetrics better than plain text. */
+bool srv_accepts_open_metrics(const char *accept);
 /* The form of a body by its Content-Type (or NULL) and first bytes. */
 enum rf_body srv_body_form(const char *content_type, const char *body, size_t len);
 

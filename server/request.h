@@ -57,6 +57,7 @@ struct srv_job {
     struct rf_infer_request inputs;
     size_t inputs_held; /* bytes of them in the budget */
     uint64_t decode_ns;
+    struct rf_buf report;   /* of a run that was observed */
     enum srv_result result; /* of a run, until the job ends */
 };
 

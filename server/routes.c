@@ -63,5 +63,8 @@ void srv_route_find(struct srv_match *match, const char *path, enum srv_method m
 
 const char *srv_route_allow(enum srv_route_id id)
 {
-    return srv_routes[id].methods & SRV_GET ? "GET, HEAD" : "POST";
+    const unsigned methods = srv_routes[id].methods;
+    if (methods & SRV_GET)
+        return methods & SRV_POST ? "GET, HEAD, POST" : "GET, HEAD";
+    return "POST";
 }

@@ -37,7 +37,12 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(V1_MODEL, "/v1/models/{model}", SRV_GET, srv_handle_v1_model, "*")                           \
     X(V1_METADATA, "/v1/models/{model}/metadata", SRV_GET, srv_handle_v1_metadata, "*")            \
     X(ACTIVITY, "/v2/models/{model}/activity", SRV_GET, srv_handle_activity,                       \
-      "layer|channels|window")                                                                     \
+      "layer|channels|units|window")                                                               \
+    X(BASELINE, "/v2/models/{model}/activity/baseline", SRV_GET | SRV_POST, srv_handle_baseline,   \
+      "")                                                                                          \
+    X(COMPARE, "/v2/models/{model}/activity/compare", SRV_GET, srv_handle_compare,                 \
+      "versions|window")                                                                           \
+    X(NOVEL, "/v2/models/{model}/activity/novel.npy", SRV_GET, srv_handle_novel, "")               \
     X(METRICS, "/metrics", SRV_GET | SRV_ADMIN, srv_handle_metrics, "*")
 
 enum srv_route_id {

@@ -30,6 +30,7 @@ struct srv_server {
     struct srv_dispatch dispatch;
     struct srv_conns conns;
     struct srv_metrics metrics;
+    uint64_t next_roll; /* the accept thread's: when activity's slots are closed */
     struct srv_http *http;
     struct srv_listener *listener;
     atomic_bool loaded;   /* every MODEL was, once */

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/baselines.h"
 #include "server/clock.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/slots.h"
 
 struct srv_sync {
     struct srv_server *server;
@@ -26,6 +28,7 @@ enum rf_status srv_sync_new(struct srv_sync **out, struct srv_server *server, st
     s->server = server;
     s->options = (struct rf_model_options){
         .activity = (enum rf_activity_level)config->activity,
+        .n_slots = SRV_SLOTS,
         .compact = config->weights == SRV_WEIGHTS_COMPACT,
         .max_session_bytes = server->memory / 2 / (uint64_t)rf_pool_threads(server->pool),
     };
@@ -125,11 +128,11 @@ static void log_batch(const struct srv_model *m, uint64_t limit)
                 m->name, m->max_batch);
 }
 
-/* Loaded, named and warm, or NULL. `same`, if not NULL: what is served has its bytes already, and
- * NULL is no failure. */
+/* Loaded, named and warm, or NULL. `same`, if not NULL: where what is served has its bytes already,
+ * it takes over the baseline, and NULL is no failure. */
 static struct srv_model *make_model(struct srv_sync *s, const struct srv_entry *entry,
-                                    const struct srv_disk_version *disk,
-                                    const struct srv_model *same, struct rf_error *err)
+                                    const struct srv_disk_version *disk, struct srv_model *same,
+                                    struct rf_error *err)
 {
     struct srv_model *m;
     const struct srv_model_source source = {
@@ -140,8 +143,10 @@ static struct srv_model *make_model(struct srv_sync *s, const struct srv_entry *
     if (rc)
         return NULL;
     m->loader = s->server->loader;
+    m->novel.most = s->server->config->novel_inputs;
     const bool known = same && strcmp(same->network.sha256, m->network.sha256) == 0;
-    if (!known)
+    rc = srv_baseline_attach(known ? same : m, disk->path, s->server->config, err);
+    if (!known && !rc)
         rc = check_name(s, entry, m->name, err);
     if (!known && !rc && *m->network.note)
         srv_log(SRV_INFO, "model %s: %s", m->name, m->network.note);

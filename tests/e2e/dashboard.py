@@ -8,13 +8,6 @@ import support
 PATH = support.ROOT / "deploy" / "grafana" / "dashboard.json"
 VARIABLES = {"__rate_interval": "1m", "__range": "1h", "model": "digits", "version": ".+", "instance": ".+"}
 
-# In the contract and in rules and dashboard, but not emitted by any server yet.
-PENDING = {
-    "rectifier_activation_dead_units",
-    "rectifier_activation_drift_score",
-    "rectifier_activation_class_mix_score",
-}
-
 
 class Query:
     def __init__(self, where, expr, legend=""):

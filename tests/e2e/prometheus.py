@@ -1,10 +1,12 @@
-"""A strict reader of the Prometheus text format 0.0.4: what it refuses is an AssertionError."""
+"""A strict reader of the Prometheus text format 0.0.4 and of OpenMetrics 1.0: what it refuses is an
+AssertionError."""
 
 import re
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf"^({NAME})(?:\{{(.*)\}})? (\S+)$")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"(,|$)')
+EXEMPLAR = re.compile(r"^(.*) # \{(.*)\} (\S+)(?: (\d+\.?\d*))?$")
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
 
 
@@ -12,6 +14,7 @@ class Family:
     def __init__(self, name):
         self.name, self.type, self.help = name, None, None
         self.samples = []  # (sample name, labels, value)
+        self.exemplars = []  # (sample's labels, exemplar's labels, value), of OpenMetrics
 
 
 def unescape(value):
@@ -29,12 +32,26 @@ def parse_labels(text, line):
     return labels
 
 
-def parse(text):
+def take_exemplar(line):
+    """The sample's line without its exemplar, and that as (labels, value) or None."""
+    m = EXEMPLAR.match(line)
+    if not m:
+        return line, None
+    assert re.match(NAME, line)[0].endswith(("_bucket", "_total")), f"an exemplar there: {line}"
+    labels = parse_labels(m[2], line)
+    assert sum(len(k) + len(v) for k, v in labels.items()) <= 128, f"a long exemplar: {line}"
+    return m[1], (labels, float(m[3]))
+
+
+def parse(text, open_metrics=False):
     """name -> Family; checks order, single HELP and TYPE, known sample names, duplicates."""
-    assert text.endswith("\n"), "the last line has no end"
+    suffixes = {**SUFFIXES, "counter": ("_total",)} if open_metrics else SUFFIXES
+    end = "# EOF\n" if open_metrics else ""
+    assert text.endswith("\n" + end), "the end is missing"
     families, current, seen = {}, None, set()
-    for line in text.split("\n")[:-1]:
+    for line in text[:len(text) - len(end)].split("\n")[:-1]:
         assert line, "an empty line"
+        assert line != "# EOF", "the end comes early"
         if line.startswith("# "):
             _, kind, name, *rest = line.split(" ", 3)
             assert kind in ("HELP", "TYPE"), f"unknown comment: {line}"
@@ -47,26 +64,30 @@ def parse(text):
             assert not current.samples, f"{kind} after samples: {line}"
             setattr(current, field, rest[0])
             continue
+        line, exemplar = take_exemplar(line) if open_metrics else (line, None)
         m = SAMPLE.match(line)
         assert m, f"malformed sample: {line}"
         assert current is not None and current.type, f"sample without TYPE: {line}"
-        allowed = [current.name + s for s in SUFFIXES.get(current.type, ("",))]
+        allowed = [current.name + s for s in suffixes.get(current.type, ("",))]
         assert m[1] in allowed, f"{m[1]} within family {current.name}"
         labels = parse_labels(m[2] or "", line)
         key = (m[1], tuple(sorted(labels.items())))
         assert key not in seen, f"duplicate series: {line}"
         seen.add(key)
-        current.samples.append((m[1], labels, float(m[3].replace("Inf", "inf"))))
+        value = float(m[3].replace("Inf", "inf"))
+        current.samples.append((m[1], labels, value))
+        if exemplar:
+            current.exemplars.append((labels, *exemplar))
     return families
 
 
 class Metrics:
-    def __init__(self, text):
-        self.families = parse(text)
+    def __init__(self, text, open_metrics=False):
+        self.families = parse(text, open_metrics)
 
     def samples(self, name):
         """[(labels, value)] of one sample name."""
-        for base in (name, re.sub(r"_(bucket|sum|count)$", "", name)):
+        for base in (name, re.sub(r"_(bucket|sum|count|total)$", "", name)):
             if base in self.families:
                 return [(k, v) for n, k, v in self.families[base].samples if n == name]
         return []

@@ -210,12 +210,14 @@ def ints(name, *values):
 
 
 def shapes():
-    relu = lambda dims: o.model(o.graph([o.node("Relu", ["x"], ["y"], "act")], [], [o.value("x", dims)],
-                                        [o.value("y", dims)]))
-    yield Case("an image too large", relu([1, 1, 1 << 17, 1 << 17]), "for")
+    unary = lambda op, dims: o.model(o.graph([o.node(op, ["x"], ["y"], "act")], [], [o.value("x", dims)],
+                                             [o.value("y", dims)]))
+    relu = lambda dims: unary("Relu", dims)
+    yield Case("an image too large", unary("Neg", [1, 1, 1 << 17, 1 << 17]), "for")
+    yield Case("more units than can be counted", relu([1, 1, 1 << 17, 1 << 17]), "activity of 1 channels")
     yield Case("dims beyond 64 bits", relu([1 << 40, 1 << 40]), "x")
     yield Case("a negative dimension", relu([1, -3]), "'x'")
-    yield Case("memory over the budget", relu([1, 8, 16384, 16384]), "for y")
+    yield Case("memory over the budget", unary("Neg", [1, 8, 16384, 16384]), "for y")
     yield Case("two dims of -1", behind("Reshape", ["y", "s"], [ints("s", -1, -1)]), "bad")
     yield Case("a dim of -2", behind("Reshape", ["y", "s"], [ints("s", -2, 5)]), "bad")
     yield Case("another size", behind("Reshape", ["y", "s"], [ints("s", 7, 7)]), "bad")

@@ -39,6 +39,9 @@ FAMILIES = {
     "rectifier_activation_values_total": ("counter", LAYER),
     "rectifier_activation_zeros_total": ("counter", LAYER),
     "rectifier_activation_nonfinite_total": ("counter", LAYER),
+    "rectifier_activation_window_inputs": ("gauge", MODEL),
+    "rectifier_activation_novelty": ("histogram", MODEL),
+    "rectifier_metrics_series_dropped_total": ("counter", ()),
     "process_cpu_seconds_total": ("counter", ()),
     "process_resident_memory_bytes": ("gauge", ()),
     "process_open_fds": ("gauge", ()),
@@ -55,11 +58,15 @@ SOMETIMES = {
     "rectifier_activation_dead_channels": ("gauge", LAYER),
     "rectifier_activation_near_dead_channels": ("gauge", LAYER),
     "rectifier_activation_always_on_channels": ("gauge", LAYER),
-    "rectifier_activation_window_inputs": ("gauge", MODEL),
+    "rectifier_activation_dead_units": ("gauge", LAYER),
+    "rectifier_activation_drift_score": ("gauge", LAYER),
+    "rectifier_activation_drift_state": ("gauge", MODEL),
+    "rectifier_activation_class_mix_score": ("gauge", MODEL),
 }
 RESULTS = {"ok", "client_error", "shed", "deadline", "cancelled", "failed"}
 SECONDS = [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5,
            1, 2.5, 10]
+NOVELTY = [0.25, 0.5, 1, 2, 3, 5, 10, 30, 100, 1000, 10000]
 ROWS = [1, 2, 4, 8, 16, 32, 64, 128]
 
 
@@ -146,7 +153,8 @@ class MetricsTest(support.ServerTest):
         m = self.server.metrics()
         for family in FAMILIES:
             if FAMILIES[family][0] == "histogram" and m.samples(family + "_bucket"):
-                want = ROWS if family.endswith("_rows") else SECONDS
+                want = (ROWS if family.endswith("_rows") else
+                        NOVELTY if family.endswith("_novelty") else SECONDS)
                 self.assertEqual(self.bounds(m, family), [*want, float("inf")], family)
 
     def test_gauges_appear_with_enough_inputs(self):

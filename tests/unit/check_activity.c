@@ -301,7 +301,7 @@ START_TEST(layers_alone_have_the_same_totals)
     ck_assert_uint_gt(a[1]->layers[0].total.zeros, 0);
     ck_assert(!a[1]->layers[0].channels && a[0]->layers[0].channels);
     ck_assert_uint_eq(a[1]->layers[0].n_units, 0);
-    rf_layer_judge(&a[1]->layers[0], 5, 5, &verdict);
+    rf_layer_judge(a[1], 0, &(struct rf_criteria){.min_inputs = 5}, &verdict);
     ck_assert(verdict.known && !verdict.dying && verdict.dead == 0);
     rf_activity_free(a[0]);
     rf_activity_free(a[1]);
@@ -315,6 +315,7 @@ START_TEST(a_doctored_bias_is_found)
     const struct rf_shape shape = SHAPE(8, 32);
     struct rf_graph *const g = test_graph();
     struct rf_layer_verdict verdict;
+    const struct rf_criteria criteria = {.min_inputs = 320};
     struct rf_activity *a;
     struct rf_session *s;
     uint64_t seed = 5;
@@ -336,10 +337,14 @@ START_TEST(a_doctored_bias_is_found)
     }
     ck_assert_int_eq(rf_activity_read(model, &a, NULL), RF_OK);
     for (size_t i = 0; i < 20; i++)
-        ck_assert_int_eq(rf_channel_is_dead(&a->layers[0].channels[i]), i % 3 == 1);
-    rf_layer_judge(&a->layers[0], a->inputs, 321, &verdict);
+        ck_assert_int_eq(rf_channel_is_dead(&a->layers[0].channels[i], &criteria), i % 3 == 1);
+    rf_layer_judge(a, 0, &(struct rf_criteria){.min_inputs = 321}, &verdict);
     ck_assert(!verdict.known);
-    rf_layer_judge(&a->layers[0], a->inputs, 320, &verdict);
+    /* Above every channel's maximum but the one that is always on. */
+    rf_layer_judge(a, 0, &(struct rf_criteria){.min_inputs = 320, .dead_threshold = 50}, &verdict);
+    ck_assert_uint_eq(verdict.dead, 19);
+    ck_assert(verdict.dying);
+    rf_layer_judge(a, 0, &criteria, &verdict);
     ck_assert(verdict.known);
     ck_assert_uint_eq(verdict.dead, 7);
     ck_assert_uint_eq(verdict.always_on, 1);
