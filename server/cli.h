@@ -4,7 +4,7 @@
 
 #include "server/config.h"
 
-enum srv_exit { SRV_EXIT_OK = 0, SRV_EXIT_FAILURE = 1, SRV_EXIT_USAGE = 2 };
+enum srv_exit { SRV_EXIT_OK = 0, SRV_EXIT_FAILURE = 1, SRV_EXIT_USAGE = 2, SRV_EXIT_VERDICT = 3 };
 
 struct srv_command_info {
     const char *name;

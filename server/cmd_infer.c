@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/file.h"
 #include "server/activity.h"
@@ -11,6 +10,7 @@
 #include "server/commands.h"
 #include "server/cpus.h"
 #include "server/files.h"
+#include "server/inputs.h"
 #include "server/models.h"
 
 /* A file's content and what it was decoded to; the request may point into the content. */
@@ -34,45 +34,14 @@ struct run {
 
 /* ---- inputs ---- */
 
-/* "NAME=FILE" -> the input it is for, or n_inputs for all; the file's path. Names may hold '=': the
- * longest that fits is meant. */
-static size_t split_input(const struct srv_model *m, const char *arg, const char **path)
-{
-    size_t found = m->io.n_inputs;
-    *path = arg;
-    for (size_t i = 0; i < m->io.n_inputs; i++) {
-        const size_t n = strlen(m->io.inputs[i].name);
-        if (strncmp(arg, m->io.inputs[i].name, n) == 0 && arg[n] == '=' && arg + n + 1 > *path) {
-            *path = arg + n + 1;
-            found = i;
-        }
-    }
-    return found;
-}
-
-/* "NAME=FILE" of no input, where no such file is: a misspelt name. */
-static enum rf_status check_input(const struct srv_model *m, const char *arg, struct rf_error *err)
-{
-    const size_t len = strcspn(arg, "=");
-    char names[192] = "";
-    size_t n = 0;
-    if (!arg[len] || access(arg, F_OK) == 0)
-        return RF_OK;
-    for (size_t i = 0; i < m->io.n_inputs && n < sizeof names; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s'%s'", i ? ", " : "",
-                              m->io.inputs[i].name);
-    return rf_fail(err, RF_NOT_FOUND, "no input is called '%.*s'; inputs: %s",
-                   (int)(len < 64 ? len : 64), arg, n ? names : "none");
-}
-
 static enum rf_status read_part(struct run *run, const char *arg, struct rf_error *err)
 {
     const struct srv_model *m = run->model;
     struct part *part = &run->parts[run->n_parts++];
     const char *path;
     size_t len;
-    size_t input = split_input(m, arg, &path);
-    enum rf_status rc = input < m->io.n_inputs ? RF_OK : check_input(m, arg, err);
+    size_t input = srv_input_split(&m->io, arg, &path);
+    enum rf_status rc = input < m->io.n_inputs ? RF_OK : srv_input_check(&m->io, arg, err);
     if (!rc)
         rc = rf_file_read(&part->body, &len, path, SIZE_MAX / 2, err);
     if (rc)

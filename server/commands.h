@@ -8,6 +8,7 @@ int srv_cmd_serve(const struct srv_config *config);
 int srv_cmd_inspect(const struct srv_config *config);
 int srv_cmd_infer(const struct srv_config *config);
 int srv_cmd_bench(const struct srv_config *config);
+int srv_cmd_audit(const struct srv_config *config);
 int srv_cmd_init(const struct srv_config *config);
 int srv_cmd_health(const struct srv_config *config);
 

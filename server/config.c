@@ -3,7 +3,7 @@
 
 #define AT(field) offsetof(struct srv_config, field)
 #define SERVE SRV_CMD_SERVE
-#define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_BENCH)
+#define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_BENCH | SRV_CMD_AUDIT)
 #define ALL (COMPUTE | SRV_CMD_INIT | SRV_CMD_HEALTH)
 
 #define MS UINT64_C(1000000)
@@ -15,7 +15,7 @@
 /* clang-format off */
 const struct srv_option srv_options[] = {
     /* the commands' own */
-    {"json", 0, SRV_CMD_INSPECT | SRV_CMD_BENCH, SRV_OPT_FLAG, AT(json), "off", NULL, 0, 0, NULL,
+    {"json", 0, SRV_CMD_INSPECT | SRV_CMD_BENCH | SRV_CMD_AUDIT, SRV_OPT_FLAG, AT(json), "off", NULL, 0, 0, NULL,
      "print JSON instead of a table"},
     {"dot", 0, SRV_CMD_INSPECT, SRV_OPT_FLAG, AT(dot), "off", NULL, 0, 0, NULL,
      "print the network as it runs in Graphviz's language: | dot -Tsvg"},
@@ -41,6 +41,17 @@ const struct srv_option srv_options[] = {
      "print the activity of the layers after the run"},
     {"keep", 0, SRV_CMD_INFER, SRV_OPT_MULTI, AT(keep), "", "NAME", 0, 0, NULL,
      "output this value or layer, too; `activations` keeps every activation layer's (repeatable)"},
+    {"batch", 0, SRV_CMD_AUDIT, SRV_OPT_UINT, AT(rows), "32", "N", 1, 65536, NULL,
+     "inputs computed in one run, where the network leaves that open"},
+    {"fail-on", 0, SRV_CMD_AUDIT, SRV_OPT_MULTI, AT(fail_on), "", "RULE", 0, 0, NULL,
+     "exit with 3 when a layer is `dying`, or has more zeros than `sparsity=0.9` (repeatable)"},
+    {"write-baseline", 0, SRV_CMD_AUDIT, SRV_OPT_STRING, AT(write_baseline), "", "FILE", 0, 0, NULL,
+     "write what the activations look like on these data, for serve --baseline"},
+    {"from-training", 0, SRV_CMD_AUDIT, SRV_OPT_FLAG, AT(from_training), "off", NULL, 0, 0, NULL,
+     "the data are those the network was trained on: a baseline without classes"},
+    {"merge", 0, SRV_CMD_AUDIT, SRV_OPT_FLAG, AT(merge), "off", NULL, 0, 0, NULL,
+     "instead of MODEL and data, take what replicas have counted: http://HOST:PORT/v2/models/NAME, "
+     "or files saved from .../activity?channels=1"},
     {"seed", 0, SRV_CMD_INIT, SRV_OPT_UINT, AT(seed), "1", "N", 0, UINT64_MAX, NULL,
      "of the random numbers"},
 
@@ -107,9 +118,9 @@ const struct srv_option srv_options[] = {
      "Activity", "how closely to watch the activations"},
     {"activity-window", 0, SERVE, SRV_OPT_DURATION, AT(activity_window), "5m", "TIME", 3 * SECOND,
      24 * HOUR, "Activity", "longest window of time to keep counters of, in 30 slots"},
-    {"activity-min-inputs", 0, SERVE | SRV_CMD_INFER, SRV_OPT_UINT, AT(activity_min_inputs), "300",
+    {"activity-min-inputs", 0, SERVE | SRV_CMD_INFER | SRV_CMD_AUDIT, SRV_OPT_UINT, AT(activity_min_inputs), "300",
      "N", 1, UINT64_MAX, "Activity", "no verdict on channels before so many inputs, and so many different ones"},
-    {"dead-threshold", 0, SERVE | SRV_CMD_INFER, SRV_OPT_REAL, AT(dead_threshold), "0", "Y", 0, 0, "Activity",
+    {"dead-threshold", 0, SERVE | SRV_CMD_INFER | SRV_CMD_AUDIT, SRV_OPT_REAL, AT(dead_threshold), "0", "Y", 0, 0, "Activity",
      "a channel is dead when it was never above this"},
     {"baseline", 0, SERVE, SRV_OPT_MULTI, AT(baselines), "", "NAME=FILE", 0, 0, "Activity",
      "compare the traffic of the model NAME with this; else with baseline.json in its folder, "

@@ -17,6 +17,7 @@ enum srv_command {
     SRV_CMD_INIT = 8,
     SRV_CMD_HEALTH = 16,
     SRV_CMD_BENCH = 32,
+    SRV_CMD_AUDIT = 64,
 };
 
 enum srv_option_type {
@@ -86,12 +87,12 @@ struct srv_config {
     /* stopping */
     uint64_t drain_delay, exit_timeout;
     /* of single commands */
-    bool json, dot, show_activity, layers;
+    bool json, dot, show_activity, layers, from_training, merge;
     const char *batches, *thread_counts, *levels;
     uint64_t seconds;
-    const char *output;
-    struct srv_list keep, shapes;
-    uint64_t seed, batch;
+    const char *output, *write_baseline;
+    struct srv_list keep, shapes, fail_on;
+    uint64_t seed, batch, rows;
     bool help, print_config;
     /* what is no option: MODEL, FILE, URL */
     struct srv_list args;

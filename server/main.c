@@ -48,6 +48,17 @@ static const struct srv_command_info commands[] = {
      {"rectifier bench digits --batch 1,8 --threads 1,2", "rectifier bench net.onnx --layers",
       "rectifier bench net.onnx --activity off,unit --seconds 10 --json"},
      srv_cmd_bench},
+    {"audit",
+     SRV_CMD_AUDIT,
+     "MODEL [NAME=]DATA.npy... | --merge URL|FILE... ",
+     "which neurons are dead over a data set",
+     "Run a network over a data set, of any size, and show which neurons are dead, layer by layer. "
+     "With --merge, show the same of what replicas have counted together, and what the network "
+     "would save without its dead channels.",
+     {"rectifier audit net.onnx images.npy --fail-on dying --fail-on sparsity=0.95",
+      "rectifier audit net.onnx heldout.npy --write-baseline net.baseline.json",
+      "rectifier audit --merge http://10.0.0.1:8080/v2/models/net saved.json"},
+     srv_cmd_audit},
     {"init",
      SRV_CMD_INIT,
      "MODEL.json OUT.safetensors ",

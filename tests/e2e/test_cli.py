@@ -7,7 +7,7 @@ import unittest
 import support
 import tensors
 
-COMMANDS = ("serve", "inspect", "infer", "init", "health", "bench")
+COMMANDS = ("serve", "inspect", "infer", "init", "health", "bench", "audit")
 INIT = {"format": 1, "name": "fresh", "input": {"name": "x", "shape": [3, 8, 8]},
         "layers": [{"type": "conv2d", "name": "a", "out_channels": 4, "kernel_size": 3},
                    {"type": "relu"}, {"type": "flatten"},

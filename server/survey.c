@@ -1,0 +1,122 @@
+#include "server/survey.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/baseline.h"
+#include "server/files.h"
+#include "server/models.h"
+
+struct srv_survey {
+    const struct srv_model *model;
+    struct rf_session *session;
+    const struct rf_feature_map *map;
+    struct rf_baseline_builder *builder;
+    struct rf_feature_sum one; /* an input */
+};
+
+enum rf_status srv_survey_new(struct srv_survey **out, struct srv_model *model,
+                              struct rf_session *session, struct rf_error *err)
+{
+    struct srv_survey *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s)
+        return rf_fail_nomem(err, "a baseline", sizeof *s);
+    s->model = model;
+    s->session = session;
+    s->map = rf_model_features(model->model);
+    enum rf_status rc = rf_feature_sum_init(&s->one, s->map, err);
+    if (!rc)
+        rc = rf_baseline_builder_new(&s->builder, s->map, err);
+    if (rc) {
+        srv_survey_free(s);
+        return rc;
+    }
+    rf_session_observe(session, true);
+    *out = s;
+    return RF_OK;
+}
+
+void srv_survey_free(struct srv_survey *s)
+{
+    if (!s)
+        return;
+    rf_session_observe(s->session, false);
+    rf_baseline_builder_free(s->builder);
+    rf_feature_sum_release(&s->one);
+    free(s);
+}
+
+enum rf_status srv_survey_add(struct srv_survey *s, struct rf_error *err)
+{
+    rf_feature_sum_clear(&s->one, s->map);
+    const int class = rf_session_features(s->session, s->one.sum);
+    s->one.inputs = 1;
+    if (class >= 0)
+        s->one.classes[class] = 1;
+    for (size_t i = 0; i < s->map->n_features; i++)
+        if (!isfinite(s->one.sum[i]))
+            s->one.nonfinite++;
+    return rf_baseline_builder_add(s->builder, &s->one, err);
+}
+
+/* What is not finite is in no feature, and a baseline of the rest would describe nothing. */
+static enum rf_status check_finite(const struct srv_survey *s, struct rf_error *err)
+{
+    struct rf_activity *a;
+    uint64_t n = 0;
+    const enum rf_status rc = rf_activity_read(s->model->model, &a, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < a->n_layers; i++)
+        n += a->layers[i].total.nonfinite;
+    rf_activity_free(a);
+    return n ? rf_fail(err, RF_INVALID,
+                       "no baseline is made of these data: %" PRIu64
+                       " activations are NaN or infinite",
+                       n)
+             : RF_OK;
+}
+
+/* "12345" -> "12.1 KiB" */
+static const char *bytes_text(char text[32], size_t n)
+{
+    const bool small = n < (size_t)10 << 20;
+    snprintf(text, 32, "%.1f %s", (double)n / (small ? 1 << 10 : 1 << 20), small ? "KiB" : "MiB");
+    return text;
+}
+
+enum rf_status srv_survey_write(const struct srv_survey *s, const char *path, bool from_training,
+                                struct rf_error *err)
+{
+    struct rf_baseline *baseline;
+    enum rf_status rc = check_finite(s, err);
+    if (rc)
+        return rc;
+    struct rf_baseline_about about = {.source = from_training ? RF_BASELINE_TRAINING
+                                                              : RF_BASELINE_HELD_OUT};
+    struct rf_buf b;
+    char size[32];
+    snprintf(about.model, sizeof about.model, "%s", s->model->name);
+    snprintf(about.sha256, sizeof about.sha256, "%s", s->model->network.sha256);
+    rc = rf_baseline_builder_finish(s->builder, from_training, &baseline, err);
+    if (rc)
+        return rc;
+    rf_buf_init(&b, RF_BASELINE_LIMIT);
+    rf_baseline_write(&b, baseline, &about, s->map);
+    if (b.status)
+        rc = rf_fail(err, b.status, "the baseline takes more than %zu bytes", b.limit);
+    if (!rc)
+        rc = srv_file_write(path, b.data, b.len, err);
+    if (!rc)
+        fprintf(
+            stderr,
+            "%s: a baseline of %" PRIu64 " inputs, %s; its own parts differ by at most %.3f%s\n",
+            path, baseline->inputs, bytes_text(size, b.len), baseline->sub_window_max,
+            from_training ? "; made from training data, so drift is measured without classes" : "");
+    rf_buf_release(&b);
+    rf_baseline_free(baseline);
+    return rc;
+}
