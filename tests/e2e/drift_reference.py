@@ -5,6 +5,7 @@ single inputs as means, the regression by elimination with pivots, residuals one
 the incomplete gamma function's series.
 """
 
+import json
 import math
 
 SHRINKAGE = 2
@@ -82,6 +83,22 @@ class Baseline:
             used = n_classes - SHRINKAGE * sum(self.error[k][k] for k in range(n_classes))
         self.variance = self._variances(blocks, max(1.0, len(blocks) - used))
         self.sub_window_max = max(map(self.own_score, self._sub_windows(blocks)), default=0.0)
+
+    @classmethod
+    def read(cls, text):
+        """Of a file; and the names of its layers."""
+        data, self = json.loads(text), cls.__new__(cls)
+        vectors = [[layer[v] for v in layer if isinstance(layer[v], dict)] for layer in data["layers"]]
+        self.layers, _ = layers_of([(layer["channels"], len(v)) for layer, v in zip(data["layers"], vectors)])
+        flat = [v for of_layer in vectors for v in of_layer]
+        self.inputs, self.classes = data["inputs"], data.get("classes", [])
+        self.mean = sum((v["mean"] for v in flat), [])
+        self.variance = [max(x, 0.25 / self.inputs) for v in flat for x in v["variance"]]
+        self.by_class = "class_error" in data
+        if self.by_class:
+            self.error = data["class_error"]
+            self.class_mean = [sum((v["class_mean"][k] for v in flat), []) for k in range(len(self.classes))]
+        return self, [layer["name"] for layer in data["layers"]]
 
     @staticmethod
     def _class_error(blocks, n):
@@ -164,6 +181,20 @@ class Baseline:
     def mix(self, window):
         """(population stability index, p of chi squared)."""
         return psi(window.classes, self.classes), homogeneity(window.classes, self.classes)
+
+
+def features_of_input(row, channels):
+    """Mean, deviation and range of each channel of one input."""
+    parts = [row[i * len(row) // channels:(i + 1) * len(row) // channels] for i in range(channels)]
+    means = [math.fsum(p) / len(p) for p in parts]
+    return [*means, *(math.sqrt(math.fsum((x - m) ** 2 for x in p) / len(p)) for p, m in zip(parts, means)),
+            *(max(p) - min(p) for p in parts)]
+
+
+def features_of_layer(row, channels):
+    """Share of positions that fired, and mean, of each channel of one input's activation."""
+    parts = [row[i * len(row) // channels:(i + 1) * len(row) // channels] for i in range(channels)]
+    return [*(sum(x > 0 for x in p) / len(p) for p in parts), *(math.fsum(p) / len(p) for p in parts)]
 
 
 def psi(here, there):
