@@ -75,8 +75,10 @@ class Calls(unittest.TestCase):
         for case in UNNOTICED:
             with self.subTest(name_of(case)):
                 self.arm(*case, every=2)
-                for i in range(10):
-                    self.assertIsNotNone(self.ask(server, i))
+                asked = 0
+                while asked < 10 or (self.shim[HITS] == 0 and asked < 1000):  # one write may take many lines
+                    self.assertIsNotNone(self.ask(server, asked % 10))
+                    asked += 1
                 self.disarm()
                 self.settled(server, files)
         server.stop()

@@ -129,8 +129,8 @@ class Poll(unittest.TestCase):
             self.assertEqual(self.status(server, "/infer/second"), 404)
             model.rename(self.path / ".gone")
             support.wait_for(lambda: self.status(server, "/infer/first") == 404, "its end")
-            item = self.index(server)[("first", "1")]
-            self.assertEqual((item["state"], item["reason"]), ("UNAVAILABLE", "its files are gone"))
+            gone = {"name": "first", "version": "1", "state": "UNAVAILABLE", "reason": "its files are gone"}
+            support.wait_for(lambda: self.index(server)[("first", "1")] == gone, "the end of the last request")
             (self.path / ".gone").rename(model)
             support.wait_for(lambda: self.status(server, "/infer/first") == 200, "its return")
 

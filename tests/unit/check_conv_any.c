@@ -115,7 +115,8 @@ START_TEST(convolutions)
 }
 END_TEST
 
-/* Relu(Conv + residual), in parts and with weights of any origin, is the same. */
+/* Relu(Conv + residual), in parts and with weights of any origin, is the same; Winograd rounds
+ * otherwise than plain sums. */
 START_TEST(origins_agree)
 {
     static const int64_t pads[] = {1, 1, 1, 1};
@@ -147,7 +148,7 @@ START_TEST(origins_agree)
                          RF_OK);
         run_operands(&o, 0, &out[k], &shape, 1);
         ck_assert(rf_shape_equal(&shape, &image));
-        ck_assert_double_le(test_error(out[k], out[0], (size_t)rf_numel(&shape)), 1e-6);
+        ck_assert_double_le(test_error(out[k], out[0], (size_t)rf_numel(&shape)), 1e-5);
     }
     for (int k = 0; k < 4; k++)
         free(out[k]);
