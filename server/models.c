@@ -12,6 +12,7 @@
 #include "server/clock.h"
 #include "server/embedded.h"
 #include "server/loader.h"
+#include "server/log.h"
 #include "server/repository.h"
 
 static void return_memory(void)
@@ -128,8 +129,21 @@ enum rf_status srv_model_load(struct srv_model **out, const char *spec,
     return srv_model_load_version(out, &source, options, err);
 }
 
+/* Every inference that began has one result by now. */
+static void check_results(const struct srv_model *model)
+{
+    const struct srv_model_metrics *m = &model->metrics;
+    uint64_t ended = 0;
+    for (int i = 0; i < SRV_N_RESULTS; i++)
+        ended += srv_read(&m->result[i]);
+    if (ended != srv_read(&m->started))
+        srv_log(SRV_ERROR, "model %s: %" PRIu64 " inferences began, and %" PRIu64 " have a result",
+                model->name, srv_read(&m->started), ended);
+}
+
 static void free_model(struct srv_model *model)
 {
+    check_results(model);
     for (size_t i = 0; i < model->n_sessions; i++)
         rf_session_free(model->sessions[i]);
     free(model->sessions);

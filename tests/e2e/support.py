@@ -26,7 +26,7 @@ GOLDENS = ROOT / "tests" / "goldens"
 SLOWNESS = float(os.environ.get("RECTIFIER_TEST_SLOWNESS", "1"))  # sanitizers are slower
 SANITIZER = os.environ.get("RECTIFIER_TEST_SANITIZER", "")
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
-           "runtime error:", "MHD panic", "Fatal error in GNU libmicrohttpd")
+           "runtime error:", "MHD panic", "Fatal error in GNU libmicrohttpd", "inferences began")
 TOLERANCE = 1e-5
 
 
