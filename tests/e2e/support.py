@@ -89,6 +89,7 @@ class Server:
             try:
                 with self.client(timeout=5) as c:
                     if c.get("/v2/health/ready").status == 200:
+                        self.base_files = self.open_files() - 1  # without this connection
                         return
             except OSError:
                 pass
@@ -126,6 +127,11 @@ class Server:
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def check_laws(self):
+        """What holds after every scenario, once its clients have left."""
+        self.check_conservation()
+        wait_for(lambda: self.open_files() <= self.base_files, "the return of all descriptors")
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -165,7 +171,7 @@ class Server:
         if kind is not None:
             self.kill()
             return
-        self.check_conservation()
+        self.check_laws()
         self.stop()
 
 
@@ -177,12 +183,11 @@ class ServerTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Server(*cls.ARGS, model=cls.MODEL, env=cls.ENV).start()
-        cls.base_files = cls.server.open_files()
 
     @classmethod
     def tearDownClass(cls):
         try:
-            cls.server.check_conservation()
+            cls.server.check_laws()
         finally:
             cls.server.stop()
 

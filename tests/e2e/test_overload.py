@@ -1,5 +1,6 @@
 """More than a model can do: what waits, what is refused, who has left, and that the rest is answered meanwhile."""
 
+import contextlib
 import time
 import unittest
 
@@ -32,13 +33,12 @@ class Overload(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
 
     def send(self, n):
-        w = self.server.wire(timeout=120)
-        self.addCleanup(w.close)
+        w = self.clients.enter_context(self.server.wire(timeout=120))
         w.send(rows(n))
         return w
 
     def test_full_queue(self):
-        with self.server as server:
+        with self.server as server, contextlib.ExitStack() as self.clients:
             running = self.send(48)
             self.until(lambda m: m.total("rectifier_inference_started_total") == 1
                        and m.total("rectifier_inference_pending_requests") == 0)

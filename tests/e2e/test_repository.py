@@ -269,6 +269,7 @@ class Control(RepositoryTest):
     def let_go(self, w):
         reply = w.final()
         self.assertEqual((reply.status, len(reply.body)), (200, HELD))
+        w.close()
 
     def test_unloading(self):
         """An answer to unload does not wait for requests under way; the index says that there are some."""
