@@ -66,6 +66,11 @@ static void check_model(struct srv_request *r)
     r->job.model = NULL;
 }
 
+static bool is_load(const struct srv_request *r)
+{
+    return r->match.id == SRV_ROUTE_LOAD || r->match.id == SRV_ROUTE_UNLOAD;
+}
+
 void srv_admit(struct srv_request *r)
 {
     const struct srv_config *config = r->server->config;
@@ -88,7 +93,7 @@ void srv_admit(struct srv_request *r)
         srv_reply_error(r, 403,
                         "pages of other origins may not ask here: --cors-origin lets those of one, "
                         "--allowed-hosts the server's own under another name");
-    } else {
+    } else if (!is_load(r) || srv_may_load(r)) {
         check_query(r);
         if (!r->reply.status)
             check_model(r);

@@ -44,11 +44,10 @@ enum srv_next srv_handle_index(struct srv_server *server, struct srv_request *r)
     return srv_reply_json(r, 200);
 }
 
-/* Whether models may be loaded and unloaded by request, by this one: a page in somebody's browser
- * must not, and browsers name its origin. False after a reply. */
-static bool may_control(const struct srv_server *server, struct srv_request *r)
+/* A page in somebody's browser must not, and browsers name its origin. */
+bool srv_may_load(struct srv_request *r)
 {
-    if (server->config->model_control != SRV_CONTROL_API)
+    if (r->server->config->model_control != SRV_CONTROL_API)
         srv_reply_error(r, 403,
                         "explicit model load / unload is not allowed: start the server with "
                         "--model-control api");
@@ -56,7 +55,7 @@ static bool may_control(const struct srv_server *server, struct srv_request *r)
         srv_reply_error(r, 403, "models are not loaded or unloaded for a web page");
     else if (r->match.version)
         srv_reply_error(r, 404, "models are loaded and unloaded with all of their versions");
-    else if (!atomic_load(&server->loaded))
+    else if (!atomic_load(&r->server->loaded))
         srv_reply_error(r, 503, "the models are loading");
     else
         return true;
@@ -93,12 +92,9 @@ static void unload_task(struct rf_task *task)
     control(request_of(task), "unload", srv_sync_unload);
 }
 
-static enum srv_next hand_over(struct srv_server *server, struct srv_request *r,
-                               void (*run)(struct rf_task *))
+static enum srv_next hand_over(struct srv_request *r, void (*run)(struct rf_task *))
 {
     struct rf_error err = RF_ERROR_INIT;
-    if (!may_control(server, r))
-        return SRV_REPLY;
     if (rf_oip_control_decode(r->body, r->body_len, &err)) {
         srv_reply_failure(r, &err);
         return SRV_REPLY;
@@ -109,10 +105,12 @@ static enum srv_next hand_over(struct srv_server *server, struct srv_request *r,
 
 enum srv_next srv_handle_load(struct srv_server *server, struct srv_request *r)
 {
-    return hand_over(server, r, load_task);
+    (void)server;
+    return hand_over(r, load_task);
 }
 
 enum srv_next srv_handle_unload(struct srv_server *server, struct srv_request *r)
 {
-    return hand_over(server, r, unload_task);
+    (void)server;
+    return hand_over(r, unload_task);
 }

@@ -15,6 +15,9 @@ struct srv_model *srv_find_model(struct srv_server *server, struct srv_request *
 /* The same for any inference: /infer names none. */
 struct srv_model *srv_find_asked_model(struct srv_server *server, struct srv_request *r);
 
+/* Whether models may be loaded and unloaded by request, by this one. False after a reply. */
+bool srv_may_load(struct srv_request *r);
+
 /* Makes a job for r->job.model. RF_TAKES_ANY: other forms than JSON may come and go, too. */
 enum srv_next srv_infer_enqueue(struct srv_request *r, enum rf_takes takes);
 /* Looks at the body that was received: in which forms it and the reply are. False after a reply. */

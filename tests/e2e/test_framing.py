@@ -268,6 +268,8 @@ class Oversized(support.ServerTest):
                 (404, post(LENGTH, expect, path="/v1/models/nothing:predict")),
                 (405, post(LENGTH, expect, path="/v2")), (400, post(LENGTH, expect, path="/infer?a=b")),
                 (403, post(LENGTH, expect, b"Origin: http://evil.example")),
+                (403, post(LENGTH, expect, path="/v2/repository/models/digits/load")),
+                (403, post(LENGTH, expect, path="/v2/repository/models/digits/unload")),
                 (413, post(b"Content-Length: 100000000", expect)), (413, post(b"Content-Length: 1048577", expect)),
                 (415, post(LENGTH, expect, b"Content-Encoding: br")), (400, post(LENGTH, LENGTH, expect)),
                 (417, post(LENGTH, b"Expect: 200-ok"))):
