@@ -136,7 +136,7 @@ static enum rf_status open_container(struct scan *s, enum expected *next)
 {
     const bool object = *s->at == '{';
     if (s->depth == RF_JSON_DEPTH)
-        return fail_at(s, "nested more than 64 deep");
+        return fail_at(s, "JSON nesting depth exceeds maximum allowed limit (64)");
     s->depth++;
     s->objects = s->objects << 1 | object;
     s->at++;

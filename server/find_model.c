@@ -22,7 +22,7 @@ static void refuse(struct srv_request *r, enum srv_found found)
     if (found == SRV_NOT_YET && (srv_routes[r->match.id].methods & SRV_INFERS))
         srv_repository_refused(&r->server->repository, name, version_asked(&r->match), 1);
     if (found == SRV_NOT_YET || (found == SRV_NO_MODEL && !loaded))
-        srv_reply_error(r, 503, "model '%.128s' is loading", name);
+        srv_reply_error(r, 503, "model '%.128s' is not at ready state: it is loading", name);
     else if (found == SRV_NO_MODEL)
         srv_reply_error(r, 404, "Request for unknown model: '%.64s' is not found", name);
     else if (found == SRV_NO_VERSION)

@@ -50,7 +50,7 @@ bool srv_job_start(struct srv_request *r)
         return false;
     }
     if (!reserve(m, r->server->config->queue_size)) {
-        shed(r, SRV_SHED_QUEUE, "the model's queue is full");
+        shed(r, SRV_SHED_QUEUE, "Exceeds maximum queue size: the model's queue is full");
         return false;
     }
     r->job.queued = true;

@@ -47,7 +47,7 @@ class Overload(unittest.TestCase):
             self.assertEqual(m.total("rectifier_inference_requests_total"), 0, "the run was too short")
             refused = self.send(1).final()
             self.assertEqual((refused.status, refused.header("Retry-After")), (503, "1"))
-            self.assertIn("queue is full", refused.json()["error"])
+            self.assertEqual(refused.json()["error"], "Exceeds maximum queue size: the model's queue is full")
             with server.client() as client:
                 self.assertEqual(client.get("/v2/health/live").status, 200)
                 self.assertEqual(client.get("/v2/health/ready").status, 200)

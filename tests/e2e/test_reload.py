@@ -113,7 +113,7 @@ class Reload(unittest.TestCase):
         """Every request is answered: right, or by 404 once it is gone, 503 while it comes back."""
         tagged.write(self.path / "m", 1)
         seen = {200: 0, 404: 0, 503: 0}
-        texts = {404: b"has no available versions", 503: b"is loading"}
+        texts = {404: b"has no available versions", 503: b"is not at ready state: it is loading"}
 
         def check(reply):
             if reply.status == 200:

@@ -179,13 +179,15 @@ START_TEST(depth)
     memset(text, '[', 65);
     memset(text + 65, ']', 65);
     ck_assert_int_eq(check_len(text, 130, false), RF_FORMAT);
-    ck_assert_ptr_nonnull(strstr(err.text, "nested more than 64 deep"));
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "JSON nesting depth exceeds maximum allowed limit (64)"));
     memset(text, '[', DEEP);
     ck_assert_int_eq(check_len(text, DEEP, false), RF_FORMAT);
     for (size_t i = 0; i + 5 <= DEEP; i += 5)
         memcpy(text + i, "{\"a\":", 5);
     ck_assert_int_eq(check_len(text, DEEP, false), RF_FORMAT);
-    ck_assert_ptr_nonnull(strstr(err.text, "nested more than 64 deep"));
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "JSON nesting depth exceeds maximum allowed limit (64)"));
     free(text);
 }
 END_TEST
