@@ -1,5 +1,6 @@
 /*
- * The only place that knows libmicrohttpd: connections in, requests collected and answered.
+ * With respond.c the only place that knows libmicrohttpd: connections in, requests collected and
+ * answered.
  *
  * HTTP threads run the guard, collect the body and call the handler. A handler that queues leaves
  * the connection suspended until a worker calls srv_http_resume, exactly once, as its last access.
