@@ -166,6 +166,7 @@ class Memory(unittest.TestCase):
                 cycle()
             # 2 MiB: of a process as small as this one, allocators alone keep more than a twentieth
             self.assertLess(resident(), max(1.05 * loaded, loaded + (2 << 20)))
+            loaded = resident()
             client.post("/v2/repository/models/m/unload", b"")
             support.wait_for(lambda: resident() < loaded - 0.9 * BYTES, "the memory's return")
 
