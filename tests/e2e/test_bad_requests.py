@@ -345,6 +345,16 @@ class BadRequests(support.ServerTest):
                 self.assertEqual(a.status, 200, a)
                 self.assertEqual(a.json()["outputs"], b.json()["outputs"])
 
+    def test_many_keys(self):
+        """Keys by the hundred thousand take no time that grows with their square: it would be an hour."""
+        keys = "".join(f'"k{i}":{i},' for i in range(300000))
+        body = json.dumps(oip())
+        for many in (body.replace("{", "{" + keys, 1), body.replace('{"name"', "{" + keys + '"name"', 1),
+                     body[:-1] + ', "parameters": {' + keys[:-1] + "}}"):
+            with self.server.client() as client:
+                reply = client.post(OIP_PATH, many.encode(), JSON)
+            self.assertEqual(reply.status, 200, reply)
+
     def test_request_ids(self):
         with self.server.client() as client:
             for given, kept in (("abc-123", True), ("x" * 128, True), ("x" * 129, False),

@@ -1,6 +1,7 @@
 """Models that are not one FP32 batch: several inputs or none, integers, booleans, scalars, open sizes."""
 
 import json
+import struct
 import unittest
 
 import onnx_writer as o
@@ -260,6 +261,28 @@ class Http(support.OnnxTest):
         reply = self.post("/v2/models/shaped/infer",
                           request(x=("FP32", [6], [0] * 6), shape=("INT64", [2], [4, 2])))
         self.assert_error(reply, 400, "[4,2]")
+
+
+class Denormals(support.OnnxTest):
+    """They are zero while computing, in whichever thread that is; NaN and infinity go through."""
+
+    MODELS = {"times": o.model(o.graph([o.node("MatMul", ["x", "w"], ["y"])], [o.tensor("w", [1, 1], [1e30])],
+                                       [o.value("x", ["n", 1])], [o.value("y", ["n", 1])]))}
+
+    def test_values(self):
+        def ask(i):
+            values = (1e-40, -1e-40, 2.0 ** -126, float("nan"), float("inf"))
+            with self.server.client() as client:
+                for _ in range(20):
+                    reply = client.post("/infer", struct.pack("<5f", *values), support.RAW)
+                    self.assertEqual(reply.status, 200, reply)
+                    got = struct.unpack("<5f", reply.body)
+                    self.assertEqual(got[:2], (0, 0))
+                    self.assertAlmostEqual(got[2], 2.0 ** -126 * 1e30, delta=1e-14)
+                    self.assertNotEqual(got[3], got[3])
+                    self.assertEqual(got[4], float("inf"))
+
+        support.in_threads(8, ask)
 
 
 if __name__ == "__main__":

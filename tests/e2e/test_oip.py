@@ -179,6 +179,19 @@ class Triton(ClientTest):
             if status == 504:
                 self.assert_error(reply, 504, "timeout")
 
+    def test_parameters_of_others(self):
+        """What other servers read from parameters, or keep for themselves, changes nothing here."""
+        others = {"triton_enable_empty_final_response": True, "sequence_id": 7, "sequence_start": True, "max_batch": 0,
+                  "headers": "x-request-id: forged", "model_name": "kinds", "version": "2", "content-length": 5}
+        outputs_own = {"binary_data": True, "classification": 2}
+        x = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
+        plain = self.infer({"inputs": [x]}, split=False)
+        for request in ({"inputs": [x], "parameters": {**others, **outputs_own}},
+                        {"inputs": [{**x, "parameters": {**others, **outputs_own}}]},
+                        {"inputs": [x], "outputs": [{"name": name, "parameters": others} for name in "yz"]},
+                        {"inputs": [x], **others, **outputs_own}):
+            self.assertEqual(self.infer(request, split=False), plain)
+
     def test_health_and_metadata(self):
         self.assertEqual(self.ask("GET", "/v2/health/live").json(), {"live": True})
         self.assertEqual(self.ask("GET", "/v2/health/ready").json(), {"ready": True})

@@ -61,5 +61,35 @@ class Overload(unittest.TestCase):
         self.assertEqual(m.total("rectifier_inference_rows_total"), 49, "who had left was computed")
 
 
+class Budget(support.ServerTest):
+    """A quarter of --memory is for what clients send and get."""
+
+    ARGS = ("--memory", "16MiB")
+    BODY = b"[" + b",".join([b"0"] * 64) + b"]"
+
+    def ask(self):
+        with self.server.client() as client:
+            return client.post("/infer", self.BODY)
+
+    def test_bodies(self):
+        """Two that are still coming take all of it; others are refused until one has gone."""
+        whole = wire.request_bytes("POST", "/infer", self.BODY.ljust(2 << 20))
+        with self.server.wire() as a, self.server.wire() as b:
+            for w in (a, b):
+                w.send(whole[:-1])
+            support.wait_for(lambda: self.ask().status == 503, "a refusal")
+            shed = self.server.check_conservation().value("rectifier_inference_shed_total", reason="memory")
+            refused = self.ask()
+            self.assert_error(refused, 503, "no memory for the request's body now")
+            self.assertEqual(refused.header("Retry-After"), "1")
+            self.assertEqual(self.server.check_conservation().value("rectifier_inference_shed_total", reason="memory"),
+                             shed + 1)
+            a.send(whole[-1:])
+            self.assertEqual(a.final().status, 200)
+            self.assertEqual(self.ask().status, 200)
+            b.send(whole[-1:])
+            self.assertEqual(b.final().status, 200)
+
+
 if __name__ == "__main__":
     unittest.main()
