@@ -179,9 +179,9 @@ test: deps test-deps ## build and run every test; ONLY=pool,batching: those alon
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)python3 tests/run.py $(B) $(if $(ONLY),--filter $(ONLY))
 
-campaign: deps test-deps ## the long counts: 30 shutdowns and 1,000 reloads under load, a million requests over one connection, 36,000 concurrent answers, 10^7 numbers, overload, crowds
+campaign: deps test-deps ## the long counts: 200 shutdowns and 1,000 reloads under load, a million requests over one connection, 36,000 concurrent answers, 10^7 numbers, overload, crowds
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
-	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter shutdown
+	$(Q)RECTIFIER_CAMPAIGN=200 python3 tests/run.py $(B) --e2e --filter shutdown
 	$(Q)RECTIFIER_CAMPAIGN=50 python3 tests/run.py $(B) --e2e --filter reload
 	$(Q)RECTIFIER_CAMPAIGN=500 python3 tests/run.py $(B) --e2e --filter memory_full
 	$(Q)RECTIFIER_CAMPAIGN=30 python3 tests/run.py $(B) --e2e --filter concurrent
