@@ -82,10 +82,10 @@ class Layouts(RepositoryTest):
         self.versions(1)
         for policy in ("latest", "latest:0", "latest:-1", "", "1,,2", "x", "1;2"):
             with self.subTest(policy=policy):
-                done = support.run("serve", self.path / "m", "--version-policy", policy)
+                done = support.run("serve", "--port", support.free_port(), self.path / "m", "--version-policy", policy)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn("--version-policy", done.stderr)
-        done = support.run("serve", self.path / "m", "--version-policy", "7")
+        done = support.run("serve", "--port", support.free_port(), self.path / "m", "--version-policy", "7")
         self.assertEqual(done.returncode, 1)
         self.assertIn("none of its versions", done.stderr)
 
@@ -112,7 +112,7 @@ class Layouts(RepositoryTest):
     def test_a_folder_without_a_model_ends_the_start(self):
         tagged.write(self.path / "one", 3)
         (self.path / "two").mkdir()
-        done = support.run("serve", self.path)
+        done = support.run("serve", "--port", support.free_port(), self.path)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"{self.path}/two: there is neither model.json nor model.onnx", done.stderr)
 
@@ -120,19 +120,19 @@ class Layouts(RepositoryTest):
         tagged.write(self.path / "a" / "m", 1, name="m")
         tagged.write(self.path / "b" / "m", 2)
         for models in ((self.path / "a", self.path / "b"), (self.path / "a" / "m", self.path / "b")):
-            done = support.run("serve", *models)
+            done = support.run("serve", "--port", support.free_port(), *models)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"'m': {self.path}/a/m and {self.path}/b/m", done.stderr)
-        done = support.run("serve", self.path / "a", self.path / "a")
+        done = support.run("serve", "--port", support.free_port(), self.path / "a", self.path / "a")
         self.assertEqual(done.returncode, 1)
         self.assertIn("two models are the same", done.stderr)
 
     def test_names_that_cannot_be(self):
         tagged.write(self.path / "r" / "a b", 1)
-        done = support.run("serve", self.path / "r")
+        done = support.run("serve", "--port", support.free_port(), self.path / "r")
         self.assertEqual(done.returncode, 1)
         self.assertIn("'a b' cannot name a model", done.stderr)
-        done = support.run("serve", f"x={self.path / 'r'}")
+        done = support.run("serve", "--port", support.free_port(), f"x={self.path / 'r'}")
         self.assertIn("takes no name ('x')", done.stderr)
 
 
@@ -193,7 +193,7 @@ class BrokenAtTheStart(RepositoryTest):
         self.check_end()
 
     def check_end(self, *control):
-        done = support.run("serve", self.path, "--port", support.free_port(), *control)
+        done = support.run("serve", "--port", support.free_port(), self.path, "--port", support.free_port(), *control)
         self.assertEqual(done.returncode, 1, control)
         self.assertIn("model.safetensors", done.stderr.splitlines()[-1])
 
