@@ -361,6 +361,32 @@ START_TEST(groups_match_reference)
 }
 END_TEST
 
+/* Of all results that are normal numbers; an ulp is that of the result. */
+START_TEST(exp_is_within_two_ulps)
+{
+    static const float a = 0, b = 0;
+    const struct rf_kernels *const k = table_of(_i);
+    enum { N = 512 };
+    float x[N], y[N];
+    double worst = 0;
+
+    for (int i = 0; k && i < 2048; i++) {
+        for (size_t at = 0; at < N; at++)
+            x[at] = random_in(-87.3f, 88.7f);
+        k->rows[RF_UNARY_Exp](
+            &(struct rf_rows){.x = x, .y = y, .rows = 1, .channels = N, .a = &a, .b = &b});
+        for (size_t at = 0; at < N; at++) {
+            const double want = exp((double)x[at]);
+            int exponent;
+
+            frexp(want, &exponent);
+            worst = fmax(worst, fabs((double)y[at] - want) / ldexp(1, exponent - FLT_MANT_DIG));
+        }
+    }
+    ck_assert_double_le(worst, 2);
+}
+END_TEST
+
 static void check_softmax(const struct rf_kernels *k, const float *x, size_t n, bool log_of_it)
 {
     float *const buffer = guarded(n * sizeof(float), GUARDS * sizeof(float));
@@ -454,6 +480,7 @@ int main(void)
     add(s, "finite", what_is_not_finite_is_seen_anywhere, RF_N_ISA);
     add(s, "windows", windows_match_reference, RF_N_ISA);
     add(s, "groups", groups_match_reference, RF_N_ISA);
+    add(s, "exp", exp_is_within_two_ulps, RF_N_ISA);
     add(s, "softmax", softmax_matches_reference, RF_N_ISA);
     if (srunner_fork_status(r) == CK_FORK)
         add(s, "dispatch", environment_caps_the_choice, RF_N_ISA + 1);
