@@ -19,8 +19,16 @@ RUN make -j"$(nproc)" build/rectifier \
     && strip /image/rectifier
 
 FROM scratch
+# `make image` gives all three; the version is the Makefile's.
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG CREATED=
 LABEL org.opencontainers.image.title="rectifier" \
-      org.opencontainers.image.description="Inference server for Conv/Linear-BatchNorm-ReLU networks that shows which neurons are awake"
+      org.opencontainers.image.description="Inference server for Conv/Linear-BatchNorm-ReLU networks that shows which neurons are awake" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
 COPY --from=build /image/ /
 ENV RECTIFIER_HOST=0.0.0.0
 USER 65532:65532

@@ -19,6 +19,7 @@ PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev 
 TEST_PACKAGES := check python3 curl
 # Tests that want them say that they are skipped where they are missing.
 PEER_PACKAGES := haproxy nginx-light prometheus
+IMAGE_PACKAGES := buildah mmdebstrap
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
@@ -291,7 +292,14 @@ serve-deps: | deps
 .PHONY: bench bench-serve bench-latency bench-kernels bench-table bench-deps serve-deps
 
 image: ## build the container image
-	docker build -t rectifier:$(VERSION) .
+	docker build -t rectifier:$(VERSION) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) .
+
+image-test: deps test-deps ## build the image with buildah, without Docker and registry, and run it (as root)
+	$(Q)deploy/packages.sh $(IMAGE_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/rectifier
+	$(Q)tests/image/build.sh build/image
+	$(Q)python3 tests/image/test_image.py build/image $(B)
 
 install: all ## install the program, the library and its headers under PREFIX
 	install -D -m 755 $(B)/rectifier $(DESTDIR)$(PREFIX)/bin/rectifier
@@ -320,7 +328,7 @@ peer-deps: | test-deps
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image install clean help deps test-deps peer-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image image-test install clean help deps test-deps peer-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -89,10 +89,13 @@ def check_targets(name, text, targets):
             yield f"{name}: `make {target}`, which the Makefile does not have"
 
 
-def check_packages(makefile):
-    """The image is built from the packages that the Makefile installs."""
+def check_image(makefile):
+    """The image is built from the packages that the Makefile installs, and has its version."""
     packages = re.search(r"(?m)^PACKAGES +:= +(.*)$", makefile)[1].split()
+    version = re.search(r"(?m)^VERSION +:= +(.*)$", makefile)[1]
     words = (ROOT / "Dockerfile").read_text().split()
+    if f"VERSION={version}" not in words:
+        yield f"Dockerfile: VERSION is not {version}, as in the Makefile"
     for package in packages:
         if package not in words:
             yield f"Dockerfile: {package} of the Makefile's PACKAGES is not installed"
@@ -100,7 +103,7 @@ def check_packages(makefile):
 
 def main():
     makefile = (ROOT / "Makefile").read_text()
-    findings = list(check_packages(makefile))
+    findings = list(check_image(makefile))
     targets = set(re.findall(r"(?m)^([a-z][a-z-]*):(?!=)", makefile))
     sources = 0
     for path in sorted(files()):
