@@ -292,6 +292,14 @@ def slow_network(side, channels, convs):
             "layers": layers + [{"type": "adaptiveavgpool2d", "output_size": 1}, {"type": "flatten"}]}
 
 
+def program(name):
+    """The path of a program that a test cannot do without, or its end as skipped."""
+    found = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
+    if not found:
+        raise unittest.SkipTest(f"{name} is not installed")
+    return found
+
+
 class Folder:
     """A temporary folder, and model folders in it."""
 

@@ -4,7 +4,6 @@ through HAProxy and nginx, where nothing gets past that the proxy took for the b
 import json
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -158,9 +157,7 @@ class Proxied(unittest.TestCase):
         self.through("nginx", NGINX, "-c")
 
     def through(self, name, config, *options):
-        program = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
-        if not program:
-            self.skipTest(f"{name} is not installed")
+        program = support.program(name)
         server = support.Server("--max-body", "65536", "--access-log", "all", "--log-format", "json").start()
         with support.Folder() as folder:
             port = support.free_port()

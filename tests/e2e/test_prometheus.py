@@ -2,7 +2,6 @@
 the dashboard asks."""
 
 import json
-import shutil
 import signal
 import subprocess
 import unittest
@@ -41,19 +40,12 @@ scrape_configs:
 SCRAPES = 5
 
 
-def program(name):
-    found = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
-    if not found:
-        raise unittest.SkipTest(f"{name} is not installed")
-    return found
-
-
 class Fleet(unittest.TestCase):
     """All images once, dealt out by HAProxy: nine requests of 36 rows to one replica, nine of 4 to the other."""
 
     @classmethod
     def setUpClass(cls):
-        haproxy, prometheus = program("haproxy"), program("prometheus")
+        haproxy, prometheus = support.program("haproxy"), support.program("prometheus")
         cls.folder = support.Folder()
         cls.addClassCleanup(cls.folder.__exit__)
         cls.servers = [support.Server().start() for _ in range(2)]
