@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import random
+import re
 import shutil
 import signal
 import socket
@@ -290,6 +291,14 @@ def slow_network(side, channels, convs):
     return {"format": 1, "name": "slow", "input": {"name": "x", "shape": [1, side, side]},
             "init": {"scheme": "kaiming_normal", "seed": 1},
             "layers": layers + [{"type": "adaptiveavgpool2d", "output_size": 1}, {"type": "flatten"}]}
+
+
+def stop_seconds(*options):
+    """How long `serve` with these options may take to end after SIGTERM: whoever sends it must wait longer."""
+    done = run("serve", *options, "--print-config")
+    assert done.returncode == 0, done.stderr
+    settings = dict(re.findall(r"(?m)^([a-z-]+) +(\S+)", done.stdout))
+    return sum(int(settings[name].rstrip("s")) for name in ("drain-delay", "exit-timeout"))
 
 
 def program(name):
