@@ -18,7 +18,7 @@ empty    :=
 PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev libopenblas-serial-dev libprotobuf-c-dev protobuf-c-compiler
 TEST_PACKAGES := check python3 curl
 # Tests that want them say that they are skipped where they are missing.
-PEER_PACKAGES := haproxy nginx-light prometheus systemd strace
+PEER_PACKAGES := haproxy nginx-light prometheus systemd strace docker-compose
 IMAGE_PACKAGES := buildah mmdebstrap
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
