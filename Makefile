@@ -20,7 +20,7 @@ TEST_PACKAGES := check python3 curl
 # Tests that want them say that they are skipped where they are missing.
 PEER_PACKAGES := haproxy nginx-light prometheus systemd strace docker-compose
 IMAGE_PACKAGES := buildah mmdebstrap
-LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml
+LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml python3-jsonschema
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
 SERVE_PACKAGES := python3-torch python3-fastapi python3-uvicorn python3-uvloop python3-httptools
@@ -207,7 +207,7 @@ fuzz: deps lint-deps ## run each fuzz target for SECONDS=60
 	    -artifact_prefix=build/fuzz/$$target- build/fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
 	done
 
-lint: deps lint-deps ## formatting, layers, symbols, YAML, clang-tidy, cppcheck, docs
+lint: deps lint-deps ## formatting, layers, symbols, YAML, manifests, clang-tidy, cppcheck, docs
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)tests/lint/run.sh $(B)
 

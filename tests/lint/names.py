@@ -94,8 +94,10 @@ def check_image(makefile):
     packages = re.search(r"(?m)^PACKAGES +:= +(.*)$", makefile)[1].split()
     version = re.search(r"(?m)^VERSION +:= +(.*)$", makefile)[1]
     words = (ROOT / "Dockerfile").read_text().split()
-    if f"VERSION={version}" not in words:
-        yield f"Dockerfile: VERSION is not {version}, as in the Makefile"
+    for name, text in (("Dockerfile", "VERSION={}"), ("deploy/kubernetes/base/kustomization.yaml", "newTag: {}"),
+                       ("deploy/kserve/runtime.yaml", "image: rectifier:{}")):
+        if text.format(version) not in (ROOT / name).read_text():
+            yield f"{name}: not {text.format(version)}, as in the Makefile"
     for package in packages:
         if package not in words:
             yield f"Dockerfile: {package} of the Makefile's PACKAGES is not installed"
