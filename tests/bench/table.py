@@ -8,6 +8,7 @@ beside this file.
 
 import argparse
 import json
+import math
 import pathlib
 import re
 import sys
@@ -15,11 +16,12 @@ import sys
 import networks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "tests/bench/README.md")
+PAGES = ("README.md", "tests/bench/README.md", "deploy/README.md")
 TITLES = {"rectifier": "Rectifier", "onnxruntime": "onnxruntime-node", "pytorch": "PyTorch"}
 OURS, CALL, ECHO = "rectifier", "identity", "echo"
 SERVERS = {OURS: "Rectifier", "node": "Node.js", "fastapi": "FastAPI", ECHO: "echo"}
-FEW = 8  # connections of the short table
+FEW, MANY = 8, 64  # connections of the short table; of one that asks for all there is
+LOAD = 0.7  # of what a core can do, to plan with
 
 
 def line(cells):
@@ -171,6 +173,22 @@ def serve_memory(found):
     return table(["network", *under("MB", names)], lines)
 
 
+def capacity(found):
+    """What a core answers, and the cores for so many requests a second."""
+    cores = found["machine"]["cores"]
+    memory = {row["network"]: row["resident_mb"][OURS] / cores for row in found["memory"]}
+    goals = (100, 1000, 10000, 100000)
+    lines = []
+    for row in found["rows"]:
+        if row["connections"] == MANY:
+            rate = row["rate"][OURS]["median"] / cores
+            lines.append([*places(row), f"{rate:,.0f}", three_digits(memory[row["network"]]),
+                          *(f"{math.ceil(goal / (LOAD * rate)):,}" for goal in goals)])
+    head = ["network", "body", "requests/s a core", "MB a core",
+            *(f"cores for {goal:,}/s" if goal == goals[0] else f"{goal:,}/s" for goal in goals)]
+    return "\n\n".join((table(head, lines), where_served(found)))
+
+
 def where_served(found):
     machine, about = found["machine"], found["servers"]
     versions = "; ".join(", ".join([f"{SERVERS[name]} {one['version']}", *map(" ".join, one.get("parts", {}).items())])
@@ -181,7 +199,8 @@ def where_served(found):
 
 # name -> (file beside this one, what makes the table of it)
 TABLES = {"speed": ("results", speed), "start": ("results", start), "avx2": ("results", avx2),
-          "serve": ("serve", serve), "serve_few": ("serve", serve_few), "serve_memory": ("serve", serve_memory)}
+          "serve": ("serve", serve), "serve_few": ("serve", serve_few), "serve_memory": ("serve", serve_memory),
+          "capacity": ("serve", capacity)}
 
 
 def filled(text, results):
