@@ -43,6 +43,7 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
     X(COMPARE, "/v2/models/{model}/activity/compare", SRV_GET, srv_handle_compare,                 \
       "versions|window")                                                                           \
     X(NOVEL, "/v2/models/{model}/activity/novel.npy", SRV_GET, srv_handle_novel, "")               \
+    X(GRAPH, "/v2/models/{model}/graph", SRV_GET, srv_handle_graph, "*")                           \
     X(METRICS, "/metrics", SRV_GET | SRV_ADMIN, srv_handle_metrics, "*")
 
 enum srv_route_id {

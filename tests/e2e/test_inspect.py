@@ -114,5 +114,39 @@ class Inspect(unittest.TestCase):
         self.assertIn("--dot", done.stderr)
 
 
+def conv(name):
+    return {"type": "conv2d", "name": name, "out_channels": 4, "kernel_size": 3, "padding": 1}
+
+
+BRANCHED = {"format": 1, "name": "branched", "input": {"name": "x", "shape": [4, 8, 8]},
+            "init": {"scheme": "kaiming_normal", "seed": 1},
+            "layers": [conv("a"), {"type": "relu"}, {"type": "maxpool2d", "kernel_size": 2},
+                       {"type": "residual", "layers": [conv("b"), {"type": "relu"}, conv("c")]}]}
+
+
+class Graph(support.ServerTest):
+    @classmethod
+    def setUpClass(cls):
+        folder = support.Folder()
+        cls.addClassCleanup(folder.__exit__)
+        cls.MODEL = folder.model("branched", BRANCHED)
+        super().setUpClass()
+
+    def test_as_inspected(self):
+        with self.server.client() as client:
+            graph = client.get("/v2/models/branched/graph").json()
+            self.assert_error(client.get("/v2/models/none/graph"), 404, "none")
+        told = json.loads(support.run("inspect", "--json", self.MODEL).stdout)
+        self.assertEqual(len(graph["steps"]), len(told["layers"]))
+        made = {}  # value -> the name that inspect gives it
+        for step, layer in zip(graph["steps"], told["layers"]):
+            for key, other in (("name", "name"), ("path", "path"), ("shape", "output_shape"),
+                               ("parameters", "parameters"), ("macs", "macs")):
+                self.assertEqual(step[key], layer[other], step["name"])
+            for value, name in zip(step["inputs"] + step["outputs"], layer["inputs"] + layer["outputs"]):
+                self.assertEqual(made.setdefault(value, name), name, "one value, two names")
+        self.assertTrue(any(len(s["inputs"]) == 2 for s in graph["steps"]), "no branch in it")
+
+
 if __name__ == "__main__":
     unittest.main()
