@@ -19,6 +19,7 @@ PACKAGES      := gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev 
 TEST_PACKAGES := check python3 curl
 # Tests that want them say that they are skipped where they are missing.
 PEER_PACKAGES := haproxy nginx-light prometheus systemd strace docker-compose
+PAGE_PACKAGES  = chromium $(if $(shell command -v npm),,nodejs npm)
 IMAGE_PACKAGES := buildah mmdebstrap
 LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml python3-jsonschema
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
@@ -141,10 +142,19 @@ $(B)/tests/%.o: HARDEN := $(filter-out -fvisibility=hidden,$(HARDEN))
 $(B)/%.o: %.c
 	@echo "  CC    $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(ALLFLAGS) -c -o $@ $<
-$(B)/server/embedded.o: $(addprefix deploy/models/digits/,model.json model.safetensors baseline.json)
+
+# The page's files are named in server/page.def; its images are the bundled network's.
+PAGE := $(shell sed -n 's/^SRV_PAGE_FILE.[a-z]*, \([^,]*\),.*/\1/p' server/page.def)
+$(B)/page/%.gz: server/page/%
+	@echo "  GZIP  $<"; mkdir -p $(@D)
+	$(Q)gzip -9nc $< > $@
+$(B)/page/%.gz: deploy/models/digits/%
+	@echo "  GZIP  $<"; mkdir -p $(@D)
+	$(Q)gzip -9nc $< > $@
+$(B)/server/embedded.o: server/page.def $(PAGE:%=$(B)/page/%.gz) $(addprefix deploy/models/digits/,model.json model.safetensors baseline.json)
 $(B)/%.o: %.S
 	@echo "  AS    $<"; mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -Wa,-I$(B) -c -o $@ $<
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT_OBJ) $(B)/libproto.a $(B)/libcore.a
 	@echo "  LD    $@"
@@ -291,6 +301,17 @@ serve-deps: | deps
 	$(Q)deploy/packages.sh $(SERVE_PACKAGES)
 .PHONY: bench bench-serve bench-latency bench-kernels bench-table bench-deps serve-deps
 
+# What drives Chromium, and what judges whether everyone can use the page.
+PAGE_MODULES := build/page-tests/node_modules/.package-lock.json
+$(PAGE_MODULES):
+	@echo "  NPM   $(@D)"
+	$(Q)npm install --loglevel=error --fetch-retries=5 --ignore-scripts --no-audit --no-fund --prefix build/page-tests \
+	  playwright-core@1.65.1 axe-core@4.14.1
+
+screenshots: deps page-deps ## take the README's pictures of the page anew
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)python3 tests/page/screenshots.py $(B)
+
 image: ## build the container image
 	docker build -t rectifier:$(VERSION) --build-arg VERSION=$(VERSION) \
 	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) .
@@ -325,10 +346,13 @@ test-deps: | deps
 	$(Q)deploy/packages.sh $(TEST_PACKAGES)
 peer-deps: | test-deps
 	$(Q)deploy/packages.sh $(PEER_PACKAGES)
+page-deps: | test-deps
+	$(Q)deploy/packages.sh $(PAGE_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(PAGE_MODULES)
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
 
-.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image image-test install clean help deps test-deps peer-deps lint-deps FORCE
+.PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image image-test screenshots install clean help deps test-deps peer-deps page-deps lint-deps FORCE
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -224,6 +224,20 @@ static bool log_as_json(const struct srv_config *config)
            (config->log_format == SRV_LOG_AUTO && !isatty(STDERR_FILENO));
 }
 
+/* Where the page is; who works over SSH opens it on the machine in front. */
+static void print_page(struct srv_server *s)
+{
+    const bool has_port = s->config->admin_port != 0;
+    const char *at = srv_listener_address(s->listener, has_port ? SRV_PORT_ADMIN : SRV_PORT_MAIN);
+    const char *port = strrchr(at, ':');
+    char host[256] = "";
+    if (s->config->page == SRV_PAGE_OFF || !port)
+        return;
+    printf("\nThe network at work: http://%s\n", at);
+    if (getenv("SSH_CONNECTION") && gethostname(host, sizeof host - 1) == 0)
+        printf("(from your own machine, after: ssh -L %s:%s %s)\n", port + 1, at, host);
+}
+
 /* For someone at a terminal: something to paste. */
 static void print_hint(struct srv_server *s)
 {
@@ -248,6 +262,7 @@ static void print_hint(struct srv_server *s)
     if (*s->config->default_model || srv_repository_default(&s->repository, name, sizeof name))
         printf("\nWhich neurons were awake:\n\ncurl -s http://%s/v2/models/%s/activity\n", at,
                name);
+    print_page(s);
     printf("\nCtrl-C stops.\n\n");
     fflush(stdout);
 }

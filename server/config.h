@@ -61,12 +61,14 @@ enum srv_weights { SRV_WEIGHTS_FULL, SRV_WEIGHTS_COMPACT };
 enum srv_model_control { SRV_CONTROL_NONE, SRV_CONTROL_POLL, SRV_CONTROL_API };
 enum srv_metrics_detail { SRV_DETAIL_MODEL, SRV_DETAIL_LAYER, SRV_DETAIL_CHANNEL };
 enum srv_log_format { SRV_LOG_AUTO, SRV_LOG_TEXT, SRV_LOG_JSON };
+enum srv_page { SRV_PAGE_ON, SRV_PAGE_OFF };
 enum srv_access_log { SRV_ACCESS_ERRORS, SRV_ACCESS_ALL, SRV_ACCESS_OFF };
 
 struct srv_config {
     /* address and connections */
     const char *host;
-    const char *allowed_hosts, *cors_origin;
+    const char *allowed_hosts, *cors_origin, *page_dir;
+    int page;
     uint64_t port, admin_port, http_threads, max_connections, max_body;
     uint64_t request_timeout, idle_timeout;
     /* models */

@@ -150,6 +150,7 @@ void srv_reply_error(struct srv_request *r, int status, const char *fmt, ...)
     r->reply.status = status;
     r->reply.type = "application/json";
     r->reply.n_headers = 0;
+    r->reply.fixed = NULL;
     if (status == 503)
         srv_reply_header(r, "Retry-After", "1");
 }

@@ -37,6 +37,11 @@ struct srv_reply_header {
     char value[RF_SHAPE_TEXT];
 };
 
+/* One that is the same in every reply of its kind. */
+struct srv_fixed_header {
+    const char *name, *value;
+};
+
 struct srv_reply {
     int status;
     const char *type;
@@ -44,6 +49,7 @@ struct srv_reply {
     bool close;
     size_t n_headers;
     struct srv_reply_header headers[SRV_REPLY_HEADERS];
+    const struct srv_fixed_header *fixed; /* up to one without a name; or NULL */
 };
 
 /* What the workers need to know of an inference. */

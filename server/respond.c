@@ -40,6 +40,7 @@ static struct MHD_Response *make_body(struct srv_request *r)
         r->reply.status = 503;
         r->reply.type = "application/json";
         r->reply.n_headers = 0;
+        r->reply.fixed = NULL;
         srv_reply_header(r, "Retry-After", "1");
         return MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
                                                MHD_RESPMEM_PERSISTENT);
@@ -64,6 +65,8 @@ struct MHD_Response *srv_respond(struct srv_request *r)
         add_header(response, "traceparent", r->traceparent);
     for (size_t i = 0; i < r->reply.n_headers; i++)
         add_header(response, r->reply.headers[i].name, r->reply.headers[i].value);
+    for (const struct srv_fixed_header *h = r->reply.fixed; h && h->name; h++)
+        add_header(response, h->name, h->value);
     add_cors(response, r->server->config->cors_origin);
     if (reply_closes(r))
         add_header(response, "Connection", "close");

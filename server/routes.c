@@ -11,7 +11,6 @@ const struct srv_route srv_routes[SRV_N_ROUTES] = {
         [SRV_ROUTE_OTHER] = {"other", 0, NULL, "*"},
 };
 
-#define MODEL "/{model}"
 #define VERSIONS "/versions/"
 
 /* "/versions/12" at `path`, the end of a path or more behind it: its length, or 0. */
@@ -28,14 +27,14 @@ static size_t version_segment(const char *path)
 /* Only the versioned protocols have versions in their paths. */
 static bool path_matches(const char *pattern, const char *path, struct srv_match *match)
 {
-    const char *model = strstr(pattern, MODEL);
-    if (!model)
+    const char *any = strstr(pattern, "/{");
+    if (!any)
         return strcmp(pattern, path) == 0;
-    const size_t head = (size_t)(model - pattern);
+    const size_t head = (size_t)(any - pattern);
     if (strncmp(pattern, path, head) != 0 || path[head] != '/')
         return false;
     const char *name = path + head + 1;
-    const char *tail = model + sizeof MODEL - 1;
+    const char *tail = strchr(any, '}') + 1;
     const size_t len = strcspn(name, *tail == ':' ? "/:" : "/");
     const char *rest = name + len;
     const size_t version = strncmp(pattern, "/v", 2) == 0 ? version_segment(rest) : 0;

@@ -44,6 +44,8 @@ typedef enum srv_next (*srv_handler)(struct srv_server *server, struct srv_reque
       "versions|window")                                                                           \
     X(NOVEL, "/v2/models/{model}/activity/novel.npy", SRV_GET, srv_handle_novel, "")               \
     X(GRAPH, "/v2/models/{model}/graph", SRV_GET, srv_handle_graph, "*")                           \
+    X(PAGE, "/", SRV_GET | SRV_ADMIN, srv_handle_page, "*")                                        \
+    X(PAGE_FILE, "/page/{file}", SRV_GET | SRV_ADMIN, srv_handle_page_file, "*")                   \
     X(METRICS, "/metrics", SRV_GET | SRV_ADMIN, srv_handle_metrics, "*")
 
 enum srv_route_id {
@@ -55,7 +57,7 @@ enum srv_route_id {
 };
 
 struct srv_route {
-    const char *path; /* {model} matches one segment, up to ':' where the path has one behind it;
+    const char *path; /* {...} matches one segment, up to ':' where the path has one behind it;
                          "/versions/{version}" may follow it */
     unsigned methods; /* enum srv_method bits; HEAD is where GET is. And SRV_ADMIN, SRV_INFERS */
     srv_handler handler;

@@ -23,7 +23,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
 # These wait more than they compute: started first, they end with the others.
-WAITING = ("test_framing", "test_http_cases", "test_shutdown", "test_goldens", "test_prometheus", "test_fleet")
+WAITING = ("test_framing", "test_http_cases", "test_shutdown", "test_goldens", "test_page", "test_prometheus",
+           "test_fleet")
 SANITIZER_MARKS = {b"__asan_init": "address", b"__tsan_init": "thread", b"__ubsan_handle": "undefined"}
 
 
