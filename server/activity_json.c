@@ -13,6 +13,10 @@
     "learning rate, He initialisation, a small positive bias, or BatchNorm. Late layers of "       \
     "healthy networks reach this, too: compare with the network when it was good."
 
+#define NONFINITE                                                                                  \
+    "NaN or infinity: this is the first layer that has any. Look at the inputs, and at the "       \
+    "weights from there to here."
+
 #define MOVED 0.1 /* of sparsity, against the baseline */
 
 struct rf_criteria srv_criteria(const struct srv_config *config)
@@ -152,7 +156,23 @@ static void add_units(struct rf_buf *b, const struct subject *s)
     rf_buf_text(b, "}");
 }
 
-static void add_moved(struct rf_buf *b, const struct subject *s, const char *separator)
+/* `*separator` is what goes before the next note. */
+static void add_note(struct rf_buf *b, const char **separator, const char *text)
+{
+    rf_buf_text(b, *separator);
+    rf_buf_json_string(b, text);
+    *separator = ",";
+}
+
+static bool is_first_nonfinite(const struct subject *s)
+{
+    for (size_t i = 0; i < s->index; i++)
+        if (s->view->activity->layers[i].total.nonfinite > 0)
+            return false;
+    return s->layer->total.nonfinite > 0;
+}
+
+static void add_moved(struct rf_buf *b, const struct subject *s, const char **separator)
 {
     char text[128];
     const struct rf_channel_activity *t = &s->layer->total;
@@ -163,21 +183,27 @@ static void add_moved(struct rf_buf *b, const struct subject *s, const char *sep
         return;
     snprintf(text, sizeof text, "sparsity moved against the baseline: from %.3f to %.3f", before,
              now);
-    rf_buf_text(b, separator);
-    rf_buf_json_string(b, text);
+    add_note(b, separator, text);
+}
+
+static void add_notes(struct rf_buf *b, const struct subject *s)
+{
+    const char *separator = "";
+    rf_buf_text(b, ",\"notes\":[");
+    if (is_first_nonfinite(s))
+        add_note(b, &separator, NONFINITE);
+    if (s->verdict.known && s->verdict.high_sparsity)
+        add_note(b, &separator, HIGH_SPARSITY);
+    if (s->verdict.known)
+        add_moved(b, s, &separator);
+    rf_buf_text(b, "]");
 }
 
 static void add_verdict(struct rf_buf *b, const struct subject *s)
 {
     const char *verdict = srv_verdict_text(s->layer, &s->verdict);
-    rf_buf_printf(b, ",\"verdict\":%s%s%s,\"notes\":[", verdict ? "\"" : "",
-                  verdict ? verdict : "null", verdict ? "\"" : "");
-    const bool high = s->verdict.known && s->verdict.high_sparsity;
-    if (high)
-        rf_buf_json_string(b, HIGH_SPARSITY);
-    if (s->verdict.known)
-        add_moved(b, s, high ? "," : "");
-    rf_buf_text(b, "]");
+    rf_buf_printf(b, ",\"verdict\":%s%s%s", verdict ? "\"" : "", verdict ? verdict : "null",
+                  verdict ? "\"" : "");
 }
 
 /* One counter of each channel as an array. */
@@ -236,6 +262,7 @@ static void add_layer(struct rf_buf *b, const struct srv_activity_view *view, si
     add_channels(b, &s);
     add_units(b, &s);
     add_verdict(b, &s);
+    add_notes(b, &s);
     if (view->channels && layer->channels)
         add_per_channel(b, layer);
     rf_buf_text(b, "}");

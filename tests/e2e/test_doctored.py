@@ -11,11 +11,11 @@ KILLED = {"features.2": ("features.1.bias", [3, 7, 15]),
 DYING = ("features.4.bias", list(range(17)))  # 17 of 32: more than half
 
 
-def doctored(folder, name, edits):
+def doctored(folder, name, edits, value=-100.0):
     weights = tensors.safetensors_read(support.DIGITS / "model.safetensors")
     for tensor, channels in edits:
         for c in channels:
-            weights[tensor].values[c] = -100.0
+            weights[tensor].values[c] = value
     return folder.model(name, (support.DIGITS / "model.json").read_bytes(), weights)
 
 
@@ -76,6 +76,26 @@ class Doctored(unittest.TestCase):
             self.assertIn("high sparsity", " ".join(layers["features.5"]["notes"]))
             self.assertEqual(layers["features.2"]["verdict"], "healthy")
             self.assertEqual(layers["features.2"]["notes"], [])
+
+    def test_where_nan_begins(self):
+        """The first layer that has it says so: of weights where they are, of inputs at the first layer of all."""
+        model = doctored(self.folder, "digits", [("features.4.bias", [3])], float("nan"))
+        with support.Server(model=model) as server:
+            self.feed(server, 0, 2)
+            layers = self.activity(server)
+            self.assertEqual(layers["features.2"]["nonfinite"], 0)
+            self.assertEqual(layers["features.5"]["nonfinite"], 2 * 64)
+            self.assertGreater(layers["features.9"]["nonfinite"], 0)
+            self.assertEqual([name for name, la in layers.items() if la["notes"]], ["features.5"])
+            with server.client() as client:
+                one = client.get("/v2/models/digits/activity?layer=features.9").json()["layers"][0]
+                self.assertEqual(one["notes"], [])
+                image = support.Digits.get().images.rows(0, 1)
+                image.values[0] = float("nan")
+                self.assertEqual(client.post("/infer", image.tobytes(), support.RAW).status, 200)
+            layers = self.activity(server)
+            self.assertEqual([name for name, la in layers.items() if la["notes"]], ["features.2"])
+            self.assertIn("NaN or infinity", layers["features.2"]["notes"][0])
 
     def test_rejected_rows_do_not_count(self):
         model = doctored(self.folder, "digits", [])
