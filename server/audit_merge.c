@@ -299,7 +299,8 @@ static enum rf_status add(struct srv_merge *to, const struct srv_merge *from,
             add_counts(&into->channels[c], &layer->channels[c]);
     }
     a->inputs += from->activity.inputs;
-    a->distinct_inputs += from->activity.distinct_inputs;
+    if (from->activity.distinct_inputs > a->distinct_inputs) /* they may have seen the same */
+        a->distinct_inputs = from->activity.distinct_inputs;
     return RF_OK;
 }
 

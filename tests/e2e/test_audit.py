@@ -279,6 +279,18 @@ class Fleet(unittest.TestCase):
             self.assertIn("2 replicas", audit("--merge", *sources).stdout)
             self.assertEqual(audit("--merge", url, "--fail-on", "sparsity=0.1").returncode, 3)
 
+    def test_the_same_inputs_are_no_more_witnesses(self):
+        """Replicas may have seen the same: together they are sure of no more different inputs than one was."""
+        saved = self.folder.path / "one.json"
+        with support.Server() as server:
+            saved.write_bytes(self.feed(server, support.Digits.get().images.rows(0, 200)))
+        merged = audit_json(self, "--merge", saved, saved)
+        self.assertEqual((merged["inputs"], merged["distinct_inputs"]), (400, 200))
+        self.assertEqual({la["verdict"] for la in merged["layers"]}, {"unknown"})
+        done = audit("--merge", saved, saved, "--fail-on", "dying")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("300 different inputs", done.stderr)
+
     def test_what_cannot_be_merged(self):
         network = {"format": 1, "name": "digits", "input": {"name": "x", "shape": [4]},
                    "init": {"scheme": "kaiming_normal", "seed": 1},
