@@ -252,9 +252,10 @@ $(ORACLE_IS_THERE):
 	$(Q)npm install --loglevel=error --fetch-retries=5 --ignore-scripts --no-audit --no-fund --prefix build/oracle \
 	  onnxruntime-node@1.23.2 || { echo "npm could not fetch onnxruntime-node: a matter of the network, not of rectifier" >&2; exit 1; }
 
-zoo: deps zoo-deps ## torchvision's networks against PyTorch (ten minutes)
+zoo: deps zoo-deps ## torchvision's networks against PyTorch (a quarter of an hour)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/load.py $(B)
+	$(Q)$(DEBIAN_PYTHON) tests/zoo/recount.py $(B)
 	$(Q)$(DEBIAN_PYTHON) tests/zoo/run.py $(B)
 
 drift: deps drift-deps ## faults sent to trained networks, and after how many requests drift is seen
