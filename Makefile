@@ -283,9 +283,16 @@ bench-serve: deps bench-deps serve-deps ## the server beside Node.js with onnxru
 	$(Q)$(DEBIAN_PYTHON) tests/bench/serve.py $(B) $(if $(NETS),--nets $(NETS)) $(if $(FORMATS),--formats $(FORMATS)) \
 	  $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS))
 
-bench-table: ## write what make bench and make bench-serve found into the pages
-	$(Q)cp $(wildcard build/bench/results.json build/bench/serve.json) tests/bench/
+bench-table: ## write what make bench, bench-serve and bench-hooks found into the pages
+	$(Q)cp $(wildcard build/bench/results.json build/bench/serve.json build/bench/hooks.json) tests/bench/
 	$(Q)python3 tests/bench/table.py --write
+
+# NETS=, BATCH= and SECONDS= choose.
+bench-hooks: deps ## what counting costs, and what PyTorch's forward hooks do (four minutes)
+	$(Q)deploy/packages.sh python3-torch
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(DEBIAN_PYTHON) tests/bench/hooks.py $(B) $(if $(NETS),--nets $(NETS)) $(if $(BATCH),--batch $(BATCH)) \
+	  $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS))
 
 bench-kernels: deps ## how fast activations are, on every instruction set
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/bench/kernels
@@ -300,7 +307,7 @@ bench-deps: | deps
 	$(Q)$(MAKE) --no-print-directory $(ORACLE_IS_THERE)
 serve-deps: | deps
 	$(Q)deploy/packages.sh $(SERVE_PACKAGES)
-.PHONY: bench bench-serve bench-latency bench-kernels bench-table bench-deps serve-deps
+.PHONY: bench bench-serve bench-latency bench-kernels bench-hooks bench-table bench-deps serve-deps
 
 # What drives Chromium, and what judges whether everyone can use the page.
 PAGE_MODULES := build/page-tests/node_modules/.package-lock.json

@@ -34,14 +34,17 @@ OPERATORS = {
 class Module(torch.nn.Module):
     def __init__(self, net):
         super().__init__()
-        self.nodes = net.nodes
+        self.nodes, self.sample = net.nodes, net.sample
         for name, (dims, raw) in net.weights.items():
             self.register_buffer(name, torch.frombuffer(bytearray(raw), dtype=torch.float32).reshape(dims))
+
+    def compute(self, op, inputs, output, attributes):
+        return OPERATORS[op](inputs, attributes)
 
     def forward(self, x):
         values = {"x": x, **dict(self.named_buffers())}
         for op, inputs, output, attributes in self.nodes:
-            values[output] = OPERATORS[op]([values[name] for name in inputs], attributes)
+            values[output] = self.compute(op, [values[name] for name in inputs], output, attributes)
         return values[output]
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The tables between `<!-- bench: NAME -->` and `<!-- end -->` in the pages, made from results.json and serve.json
-beside this file.
+"""The tables between `<!-- bench: NAME -->` and `<!-- end -->` in the pages, made from results.json, serve.json and
+hooks.json beside this file.
 
     python3 tests/bench/table.py            # exit code 1 when a page says anything else
     python3 tests/bench/table.py --write
@@ -197,10 +197,27 @@ def where_served(found):
             f"{machine['governor']}; {machine['system']}; {versions}; {found['date']}, `{found['command']}`.")
 
 
+# ---- what counting costs ----
+
+def percent(one):
+    return f"{one['overhead_pct']:.1f} %"
+
+
+def hooks(found):
+    """A row a network and batch."""
+    lines = [[title(row["network"]), row["batch"], three_digits(row[OURS]["ms"]), percent(row[OURS]),
+              three_digits(row["pytorch"]["ms"]), percent(row["pytorch"])] for row in found["rows"]]
+    machine = found["machine"]
+    head = ["network", "batch", "Rectifier, ms", "counting by unit", "PyTorch, ms", "hooks"]
+    return "\n\n".join((table(head, lines), (
+        f"{machine['cpu']}, {machine['cores']} cores, frequency governor {machine['governor']}; {machine['system']}; "
+        f"PyTorch {found['pytorch']}; {found['date']}, `{found['command']}`.")))
+
+
 # name -> (file beside this one, what makes the table of it)
 TABLES = {"speed": ("results", speed), "start": ("results", start), "avx2": ("results", avx2),
-          "serve": ("serve", serve), "serve_few": ("serve", serve_few), "serve_memory": ("serve", serve_memory),
-          "capacity": ("serve", capacity)}
+          "hooks": ("hooks", hooks), "serve": ("serve", serve), "serve_few": ("serve", serve_few),
+          "serve_memory": ("serve", serve_memory), "capacity": ("serve", capacity)}
 
 
 def filled(text, results):
@@ -215,7 +232,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="write the tables into the pages")
     args = parser.parse_args()
     results = {name: json.loads(pathlib.Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
-               for name in ("results", "serve")}
+               for name in ("results", "serve", "hooks")}
     stale = 0
     for name in PAGES:
         path = ROOT / name
