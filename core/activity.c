@@ -310,7 +310,7 @@ int rf_features_of(const struct rf_model *model, const struct rf_counters *c, do
     rf_feature_sum_clear(&sum, map);
     rf_features_add(&sum, map, model->layers, c->tallies, c->n_tallies, &c->inputs);
     for (size_t f = 0; f < map->n_features && sum.inputs; f++)
-        features[f] /= (double)sum.inputs;
+        features[f] = sum.nonfinite ? INFINITY : features[f] / (double)sum.inputs;
     for (size_t k = 0; k < map->n_classes; k++)
         if (sum.inputs == 1 && classes[k])
             return (int)k;

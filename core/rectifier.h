@@ -125,8 +125,9 @@ void rf_session_observe(struct rf_session *session, bool on);
 /* The last run's activity, without units. The caller frees. */
 enum rf_status rf_session_activity(struct rf_session *session, struct rf_activity **out,
                                    struct rf_error *err) RF_CHECKED;
-/* The last run's features, [rf_model_features()->n_features], the mean over its inputs; returns the
- * class of a single input, -1 where it has none. */
+/* The last run's features, [rf_model_features()->n_features], the mean over its inputs, all
+ * infinite where any value was not finite; returns the class of a single input, -1 where it has
+ * none. */
 int rf_session_features(const struct rf_session *session, double *features);
 
 /* Measures: `after(arg, step)` is called behind every step of the session's runs, one call at a

@@ -253,6 +253,18 @@ class Novelty(Base):
             wrong = scaled(images, 16)
             self.assertEqual([kept.row(i) for i in range(3)], [wrong.row(i) for i in order])
 
+    def test_nan_is_farthest(self):
+        images = scaled(support.Digits.get().images, 16).rows(0, 2)
+        images.values[64] = float("nan")
+        with support.Server("--baseline", f"digits={self.baseline}", "--novel-inputs", "2",
+                            model=self.model) as server, server.client() as client:
+            far, nan = self.ask(client, images, 0, 2)
+            self.assertGreater(far, 100)
+            self.assertIsNone(nan)
+            self.assertEqual(server.metrics().value("rectifier_activation_novelty_bucket", le="10000"), 1)
+            kept = tensors.npy_parse(client.get(ACTIVITY + "/novel.npy").body)
+            self.assertEqual(kept.tobytes(), images.rows(1, 2).tobytes() + images.rows(0, 1).tobytes())
+
     def test_single_requests_are_looked_at(self):
         """With a ring, whoever sends single rows feeds it, asked for or not."""
         images = support.Digits.get().images
