@@ -25,7 +25,8 @@ struct state {
  */
 
 /* F4 has four times the weights: where they are large and the image small, reading them would take
- * longer than multiplying. Below 6 pixels most of a tile would lie outside. */
+ * longer than multiplying. Of 5 pixels, F2's tiles would compute 6; of less than 4, twice as many.
+ */
 static bool choose(const struct rf_shape *weight, int64_t height, int64_t width, bool accurate,
                    enum rf_winograd_size *size)
 {
@@ -33,7 +34,7 @@ static bool choose(const struct rf_shape *weight, int64_t height, int64_t width,
     const bool large = weight->dim[0] * weight->dim[1] > 256 * 256;
 
     *size = !accurate && least >= (large ? 14 : 8) ? RF_WINOGRAD_4 : RF_WINOGRAD_2;
-    return least >= 6;
+    return least == 4 || least >= 6;
 }
 
 /* RECTIFIER_CONV: auto; accurate leaves F4 out; direct takes neither. */

@@ -406,6 +406,23 @@ START_TEST(wishes_are_heard)
 }
 END_TEST
 
+START_TEST(small_images_take_small_tiles)
+{
+    static const struct {
+        int64_t size;
+        const char *algorithm;
+    } expected[] = {{3, "direct"}, {4, "F(2x2"}, {5, "direct"}, {6, "F(2x2"}, {8, "F(4x4"}};
+    struct layer l = {.n = 1, .in = 16, .out = 16, .pads = {1, 1, 1, 1}, .magnitude = 1};
+    struct result r = {.got = NULL};
+
+    l.h = l.w = expected[_i].size;
+    run_layer(&l, 5, &r);
+    if (strcmp(rf_engine_gemm(), "openblas") != 0)
+        ck_assert_ptr_nonnull(strstr(r.algorithm, expected[_i].algorithm));
+    release(&r);
+}
+END_TEST
+
 /* ---- the same bits ---- */
 
 /* Threads share rows of tiles in one, channels in the other; values come close to 0 in both. */
@@ -461,6 +478,7 @@ int main(void)
     tcase_add_loop_test(t, edge_filters_give_zeros, 0, RF_N_ISA);
     tcase_add_loop_test(t, what_is_not_finite_stays, 0, 2 * RF_N_ISA);
     tcase_add_loop_test(t, wishes_are_heard, 0, 3);
+    tcase_add_loop_test(t, small_images_take_small_tiles, 0, 5);
     tcase_add_loop_test(t, bits_do_not_depend_on_batch_or_threads, 0, 2 * RF_N_ISA);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
