@@ -143,6 +143,10 @@ enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *s
 
     if (rc)
         return rc;
+    if (plan == s->plan) { /* as of the last run: all is ready */
+        rf_plan_unref(plan);
+        return RF_OK;
+    }
     rf_plan_unref(s->plan);
     s->plan = NULL;
     rc = reserve_all(s, plan, err);
