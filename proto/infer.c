@@ -113,13 +113,12 @@ static enum rf_status raw_shape(struct rf_decoder *d, const struct rf_io *io, en
     *shape = io->shape;
     if (batches)
         shape->dim[0] = 1;
-    rf_shape_text(&io->shape, text, sizeof text);
     if (!rf_shape_numel(shape, &n) ||
         __builtin_mul_overflow((size_t)n, rf_dtype_size(dtype), &bytes))
         return rf_fail(d->err, RF_INVALID,
                        "a raw body needs an input of fixed size; input '%s' has shape %s: use npy "
                        "or \"inputs\"",
-                       io->name, text);
+                       io->name, rf_shape_text(&io->shape, text, sizeof text));
     if (len == 0)
         return rf_fail(d->err, RF_FORMAT,
                        "the request's body is empty; one sample of '%s' has %" PRId64
@@ -129,7 +128,7 @@ static enum rf_status raw_shape(struct rf_decoder *d, const struct rf_io *io, en
         return rf_fail(d->err, RF_SHAPE,
                        "raw body of %zu bytes: input '%s' of shape %s takes %" PRId64
                        " elements of %s, %zu bytes",
-                       len, io->name, text, n, type, bytes);
+                       len, io->name, rf_shape_text(&io->shape, text, sizeof text), n, type, bytes);
     if (batches && (n == 0 || len % bytes != 0))
         return rf_fail(d->err, RF_SHAPE,
                        "raw body of %zu bytes is not a multiple of a sample of '%s': %" PRId64

@@ -42,15 +42,16 @@ static bool is_token(const char *text, size_t len)
     return len > 0;
 }
 
-static bool is_name(const struct srv_header *h, const char *name)
+static bool is_name(const struct srv_header *h, const char *name, size_t len)
 {
-    return h->name_len == strlen(name) && strncasecmp(h->name, name, h->name_len) == 0;
+    return h->name_len == len && strncasecmp(h->name, name, len) == 0;
 }
 
 const char *srv_header_find(const struct srv_header *headers, size_t n, const char *name)
 {
+    const size_t len = strlen(name);
     for (size_t i = 0; i < n; i++)
-        if (is_name(&headers[i], name))
+        if (is_name(&headers[i], name, len))
             return headers[i].value;
     return NULL;
 }
@@ -210,7 +211,7 @@ static bool check_header(struct srv_guard *g, const struct srv_header *h)
 {
     static const char *const framing[] = {"content-length", "transfer-encoding"};
     for (size_t i = 0; i < 2; i++)
-        if (has_prefix(h, framing[i]) && !is_name(h, framing[i]))
+        if (has_prefix(h, framing[i]) && h->name_len != strlen(framing[i]))
             return deny(g, 400, "malformed %s header", framing[i]);
     if (!is_token(h->name, h->name_len))
         return deny(g, 400, "malformed header name");
@@ -226,9 +227,10 @@ static bool check_header(struct srv_guard *g, const struct srv_header *h)
 static bool find_one(struct srv_guard *g, const struct srv_header *headers, size_t n,
                      const char *name, const struct srv_header **found)
 {
+    const size_t len = strlen(name);
     *found = NULL;
     for (size_t i = 0; i < n; i++) {
-        if (!is_name(&headers[i], name))
+        if (!is_name(&headers[i], name, len))
             continue;
         if (*found)
             return deny(g, 400, "more than one %s header", name);
