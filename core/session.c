@@ -168,8 +168,11 @@ enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *s
 
 static void fill_pixels(float *at, size_t n, float value)
 {
-    for (size_t i = 0; i < n; i++)
-        at[i] = value;
+    if (value == 0)
+        memset(at, 0, n * sizeof(*at));
+    else
+        for (size_t i = 0; i < n; i++)
+            at[i] = value;
 }
 
 /* Writes the padding around every image. */
