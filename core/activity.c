@@ -5,10 +5,7 @@
 
 #include "core/model.h"
 
-#define NEAR_DEAD_SHARE 0.01 /* of inputs */
-#define DYING_SHARE 0.5      /* of channels */
-#define HIGH_SPARSITY 0.7    /* of values */
-#define RULE_OF_THREE 3.0    /* no event in n trials: the rate is below 3 / n, at 95 % */
+#define RULE_OF_THREE 3.0 /* no event in n trials: the rate is below 3 / n, at 95 % */
 
 /* ---- what was counted --------------------------------------------------------------------------
  */
@@ -209,7 +206,7 @@ void rf_layer_judge(const struct rf_activity *activity, size_t index,
 
         if (rf_channel_is_dead(c, criteria))
             v->dead++;
-        else if ((double)c->fired_inputs < NEAR_DEAD_SHARE * inputs)
+        else if ((double)c->fired_inputs < criteria->near_dead * inputs)
             v->near_dead++;
         v->always_on += c->values && c->fired == c->values;
     }
@@ -218,8 +215,9 @@ void rf_layer_judge(const struct rf_activity *activity, size_t index,
         v->dead_rate_upper = 1;
     if (layer->kind == RF_KIND_LEAKY)
         return; /* a leaky neuron below zero still learns and still speaks */
-    v->dying = (double)v->dead > DYING_SHARE * (double)layer->n_channels;
-    v->high_sparsity = (double)layer->total.zeros > HIGH_SPARSITY * (double)layer->total.values;
+    v->dying = (double)v->dead > criteria->dying * (double)layer->n_channels;
+    v->high_sparsity =
+        (double)layer->total.zeros > criteria->high_sparsity * (double)layer->total.values;
 }
 
 /* ---- features and drift ------------------------------------------------------------------------

@@ -99,6 +99,9 @@ size_t rf_activity_bytes(const struct rf_model *model, size_t *session);
 struct rf_criteria {
     uint64_t min_inputs;   /* below, or with fewer different ones, nothing is said of channels */
     double dead_threshold; /* dead is what was never above it, rather than never fired */
+    double near_dead;      /* firing in less than this share of the inputs is nearly dead */
+    double dying;          /* more than this share of dead channels, and the layer is dying */
+    double high_sparsity;  /* more than this share of zeros is worth a note */
 };
 
 /* What the counters say about a layer; without channels only what is said of values, which takes
@@ -107,8 +110,7 @@ struct rf_layer_verdict {
     bool known;
     size_t dead, near_dead, always_on;
     double dead_rate_upper; /* 3 / inputs: the firing rate that silence rules out at 95 % */
-    bool dying;             /* more than half of the channels are dead */
-    bool high_sparsity;     /* more than 70 % zeros */
+    bool dying, high_sparsity;
 };
 
 bool rf_channel_is_dead(const struct rf_channel_activity *c, const struct rf_criteria *criteria);

@@ -9,7 +9,7 @@
 #include "server/prune.h"
 
 #define HIGH_SPARSITY                                                                              \
-    "high sparsity: more than 70 % zeros. If accuracy suffers, try LeakyReLU or ELU, a lower "     \
+    "high sparsity: more than %g %% zeros. If accuracy suffers, try LeakyReLU or ELU, a lower "    \
     "learning rate, He initialisation, a small positive bias, or BatchNorm. Late layers of "       \
     "healthy networks reach this, too: compare with the network when it was good."
 
@@ -22,7 +22,10 @@
 struct rf_criteria srv_criteria(const struct srv_config *config)
 {
     return (struct rf_criteria){.min_inputs = config->activity_min_inputs,
-                                .dead_threshold = config->dead_threshold};
+                                .dead_threshold = config->dead_threshold,
+                                .near_dead = config->near_dead,
+                                .dying = config->dying,
+                                .high_sparsity = config->high_sparsity};
 }
 
 const char *srv_verdict_text(const struct rf_layer_activity *layer,
@@ -172,6 +175,13 @@ static bool is_first_nonfinite(const struct subject *s)
     return s->layer->total.nonfinite > 0;
 }
 
+static void add_high_sparsity(struct rf_buf *b, const struct subject *s, const char **separator)
+{
+    char text[sizeof HIGH_SPARSITY + 32];
+    snprintf(text, sizeof text, HIGH_SPARSITY, 100 * s->view->criteria.high_sparsity);
+    add_note(b, separator, text);
+}
+
 static void add_moved(struct rf_buf *b, const struct subject *s, const char **separator)
 {
     char text[128];
@@ -193,7 +203,7 @@ static void add_notes(struct rf_buf *b, const struct subject *s)
     if (is_first_nonfinite(s))
         add_note(b, &separator, NONFINITE);
     if (s->verdict.known && s->verdict.high_sparsity)
-        add_note(b, &separator, HIGH_SPARSITY);
+        add_high_sparsity(b, s, &separator);
     if (s->verdict.known)
         add_moved(b, s, &separator);
     rf_buf_text(b, "]");

@@ -101,13 +101,16 @@ static bool set_number(struct srv_config *config, const struct srv_option *o, co
     return true;
 }
 
-static bool set_real(double *slot, const char *what, const char *value)
+static bool set_real(struct srv_config *config, const struct srv_option *o, const char *what,
+                     const char *value)
 {
     char *end;
     const double v = strtod(value, &end);
     if (!*value || *end || !isfinite(v) || v < 0)
         return wrong_value(what, value, "a number of 0 or more");
-    *slot = v;
+    if (o->max > 0 && (v < (double)o->min || v > (double)o->max))
+        return wrong_range(what, o, value);
+    *(double *)option_slot(config, o) = v;
     return true;
 }
 
@@ -145,7 +148,7 @@ static bool set_value(struct srv_config *config, const struct srv_option *o, con
     case SRV_OPT_SIZE:
         return set_number(config, o, what, value);
     case SRV_OPT_REAL:
-        return set_real(option_slot(config, o), what, value);
+        return set_real(config, o, what, value);
     }
     return false;
 }

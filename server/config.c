@@ -126,6 +126,12 @@ const struct srv_option srv_options[] = {
      "N", 1, UINT64_MAX, "Activity", "no verdict on channels before so many inputs, and so many different ones"},
     {"dead-threshold", 0, SERVE | SRV_CMD_INFER | SRV_CMD_AUDIT, SRV_OPT_REAL, AT(dead_threshold), "0", "Y", 0, 0, "Activity",
      "a channel is dead when it was never above this"},
+    {"near-dead", 0, SERVE | SRV_CMD_INFER | SRV_CMD_AUDIT, SRV_OPT_REAL, AT(near_dead), "0.01", "SHARE", 0, 1, "Activity",
+     "a channel that fires in a smaller share of the inputs is nearly dead"},
+    {"dying", 0, SERVE | SRV_CMD_INFER | SRV_CMD_AUDIT, SRV_OPT_REAL, AT(dying), "0.5", "SHARE", 0, 1, "Activity",
+     "a layer with a larger share of dead channels is dying"},
+    {"high-sparsity", 0, SERVE | SRV_CMD_INFER | SRV_CMD_AUDIT, SRV_OPT_REAL, AT(high_sparsity), "0.7", "SHARE", 0, 1, "Activity",
+     "a larger share of zeros in a layer is worth a note"},
     {"baseline", 0, SERVE, SRV_OPT_MULTI, AT(baselines), "", "NAME=FILE", 0, 0, "Activity",
      "compare the traffic of the model NAME with this; else with baseline.json in its folder, "
      "NAME.baseline.json beside NAME.onnx (repeatable)"},

@@ -47,7 +47,7 @@ struct srv_option {
     size_t offset;        /* of the value in struct srv_config */
     const char *fallback; /* the default, as a user would write it */
     const char *values;   /* CHOICE: "off|layer|channel"; others: the placeholder, "SIZE" */
-    uint64_t min, max;    /* UINT, DURATION, SIZE */
+    uint64_t min, max;    /* UINT, DURATION, SIZE; REAL, where max is not 0 */
     const char *group;    /* heading in --help; NULL: the command's own option, without a twin in
                              the environment */
     const char *help;
@@ -82,7 +82,7 @@ struct srv_config {
     /* activity */
     int activity, metrics_detail;
     uint64_t activity_window, activity_min_inputs, novel_inputs;
-    double dead_threshold;
+    double dead_threshold, near_dead, dying, high_sparsity;
     struct srv_list baselines;
     /* log */
     int log_format, log_level, access_log;

@@ -160,6 +160,23 @@ class OverData(unittest.TestCase):
                              sorted(set(range(tensor.shape[1])) - above), name)
             self.assertIsNone(layer["units"]["dead"])
 
+    def test_other_shares(self):
+        """Where 7 of 64 channels are dead: of another share on, the layer is dying; and so on."""
+        usual = layers_of(audit_json(self, "digits", IMAGES))
+        name = next(n for n, layer in usual.items() if layer["channels"]["dead"])
+        dead = usual[name]["channels"]["dead"] / usual[name]["channels"]["total"]
+        self.assertEqual((usual[name]["verdict"], usual[name]["notes"]), ("healthy", []))
+        strict = layers_of(audit_json(self, "digits", IMAGES, "--dying", f"{dead - 0.001}", "--near-dead", "1",
+                                      "--high-sparsity", "0.25"))[name]
+        self.assertEqual(strict["verdict"], "dying")
+        self.assertGreater(strict["channels"]["near_dead"], usual[name]["channels"]["near_dead"])
+        self.assertIn("more than 25 % zeros", strict["notes"][0])
+        lenient = layers_of(audit_json(self, "digits", IMAGES, "--dying", f"{dead}"))[name]
+        self.assertEqual(lenient["verdict"], "healthy")
+        done = audit("digits", IMAGES, "--dying", "1.5")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--dying: expected 0 to 1, got '1.5'", done.stderr)
+
     def test_other_types_and_flat_rows(self):
         images = support.Digits.get().images
         want = layers_of(audit_json(self, "digits", IMAGES))

@@ -301,7 +301,7 @@ START_TEST(layers_alone_have_the_same_totals)
     ck_assert_uint_gt(a[1]->layers[0].total.zeros, 0);
     ck_assert(!a[1]->layers[0].channels && a[0]->layers[0].channels);
     ck_assert_uint_eq(a[1]->layers[0].n_units, 0);
-    rf_layer_judge(a[1], 0, &(struct rf_criteria){.min_inputs = 5}, &verdict);
+    rf_layer_judge(a[1], 0, &(struct rf_criteria){.min_inputs = 5, .dying = 0.5}, &verdict);
     ck_assert(verdict.known && !verdict.dying && verdict.dead == 0);
     rf_activity_free(a[0]);
     rf_activity_free(a[1]);
@@ -315,7 +315,7 @@ START_TEST(a_doctored_bias_is_found)
     const struct rf_shape shape = SHAPE(8, 32);
     struct rf_graph *const g = test_graph();
     struct rf_layer_verdict verdict;
-    const struct rf_criteria criteria = {.min_inputs = 320};
+    const struct rf_criteria criteria = {.min_inputs = 320, .near_dead = 0.01, .dying = 0.5};
     struct rf_activity *a;
     struct rf_session *s;
     uint64_t seed = 5;
