@@ -267,6 +267,21 @@ void rf_model_use_baseline(struct rf_model *model,
     pthread_mutex_unlock(&r->lock);
 }
 
+enum rf_status rf_activity_baseline(struct rf_model *model, struct rf_baseline **out,
+                                    struct rf_error *err)
+{
+    struct rf_record *const r = &model->record;
+
+    *out = NULL;
+    if (r->layout.level < RF_ACTIVITY_CHANNEL)
+        return rf_fail(err, RF_INVALID, "a baseline takes activity by channel or unit");
+    rf_counters_collect(r);
+    pthread_mutex_lock(&r->lock);
+    const enum rf_status rc = rf_traffic_baseline(&r->recent.traffic, out, err);
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}
+
 bool rf_activity_drift(struct rf_model *model, struct rf_drift *drift, double *layers)
 {
     struct rf_record *const r = &model->record;

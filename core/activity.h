@@ -134,6 +134,12 @@ void rf_model_set_baseline(struct rf_model *model, struct rf_baseline *baseline)
 void rf_model_use_baseline(struct rf_model *model,
                            void (*use)(void *arg, const struct rf_baseline *baseline), void *arg);
 
+/* A baseline of the newest inputs, whether one is set or not: of at most RF_TRAFFIC_SLOT blocks of
+ * 20 inputs (or one batch, if that is larger) a slot, RF_TRAFFIC_BLOCKS in all (core/traffic.h),
+ * those left out whose values are not finite. RF_INVALID says what is missing. The caller frees. */
+enum rf_status rf_activity_baseline(struct rf_model *model, struct rf_baseline **out,
+                                    struct rf_error *err) RF_CHECKED;
+
 /* The newest inputs, at least RF_DRIFT_WINDOW of them once there are so many, against the baseline.
  */
 struct rf_drift {

@@ -56,8 +56,6 @@ double rf_baseline_floor(uint64_t inputs)
 /* ---- building one ------------------------------------------------------------------------------
  */
 
-#define MAX_SUB_WINDOWS 100 /* the first; enough to see how far clean ones go */
-
 struct rf_baseline_builder {
     const struct rf_feature_map *map;
     struct rf_feature_sum all; /* of which `sum` is about `origin` */
@@ -65,41 +63,74 @@ struct rf_baseline_builder {
     double *origin;     /* [features] the first block's means: what is large is taken off early */
     double *squares;    /* [features] sum of n_b times the squared mean */
     double *class_sums; /* [classes][features] sum of c_bk times the mean */
-    double *class_product; /* [classes][classes] N */
-    struct rf_feature_sum sub_windows[MAX_SUB_WINDOWS];
+    double *class_product;              /* [classes][classes] N */
+    struct rf_feature_sum *sub_windows; /* [max_sub_windows] */
     size_t n_sub_windows; /* full ones; the next, where there is room, is being filled */
+    size_t max_sub_windows;
 };
 
-enum rf_status rf_baseline_builder_new(struct rf_baseline_builder **out,
-                                       const struct rf_feature_map *map, struct rf_error *err)
+size_t rf_baseline_builder_bytes(const struct rf_feature_map *map, size_t sub_windows)
 {
     const size_t k = map->n_classes, f = map->n_features;
+
+    return (f * (k + 3 + sub_windows) + k * (k + 1 + sub_windows)) * sizeof(double);
+}
+
+static enum rf_status init_sub_windows(struct rf_baseline_builder *b, size_t n,
+                                       struct rf_error *err)
+{
+    enum rf_status rc = RF_OK;
+
+    b->sub_windows = calloc(n + 1, sizeof(*b->sub_windows));
+    if (!b->sub_windows)
+        return rf_fail_nomem(err, "baseline", n * sizeof(*b->sub_windows));
+    b->max_sub_windows = n;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = rf_feature_sum_init(&b->sub_windows[i], b->map, err);
+    return rc;
+}
+
+static enum rf_status init_sums(struct rf_baseline_builder *b, struct rf_error *err)
+{
+    const size_t k = b->map->n_classes, f = b->map->n_features;
+
+    b->origin = calloc(f + 1, sizeof(*b->origin));
+    b->squares = calloc(f + 1, sizeof(*b->squares));
+    b->class_sums = calloc(k * f + 1, sizeof(*b->class_sums));
+    b->class_product = calloc(k * k + 1, sizeof(*b->class_product));
+    return b->origin && b->squares && b->class_sums && b->class_product
+               ? rf_feature_sum_init(&b->all, b->map, err)
+               : rf_fail_nomem(err, "baseline", (k + 3) * f * sizeof(*b->squares));
+}
+
+enum rf_status rf_baseline_builder_new(struct rf_baseline_builder **out,
+                                       const struct rf_feature_map *map, size_t sub_windows,
+                                       struct rf_error *err)
+{
     struct rf_baseline_builder *const b = calloc(1, sizeof(*b));
 
     *out = NULL;
     if (!b)
         return rf_fail_nomem(err, "baseline", sizeof(*b));
     b->map = map;
-    b->origin = calloc(f + 1, sizeof(*b->origin));
-    b->squares = calloc(f + 1, sizeof(*b->squares));
-    b->class_sums = calloc(k * f + 1, sizeof(*b->class_sums));
-    b->class_product = calloc(k * k + 1, sizeof(*b->class_product));
-    if (!b->origin || !b->squares || !b->class_sums || !b->class_product ||
-        rf_feature_sum_init(&b->all, map, err)) {
+    enum rf_status rc = init_sums(b, err);
+    if (!rc)
+        rc = init_sub_windows(b, sub_windows, err);
+    if (rc)
         rf_baseline_builder_free(b);
-        return rf_fail_nomem(err, "baseline", (k + 3) * f * sizeof(*b->squares));
-    }
-    *out = b;
-    return RF_OK;
+    else
+        *out = b;
+    return rc;
 }
 
 void rf_baseline_builder_free(struct rf_baseline_builder *b)
 {
     if (!b)
         return;
-    for (size_t i = 0; i < MAX_SUB_WINDOWS; i++)
+    for (size_t i = 0; i < b->max_sub_windows; i++)
         rf_feature_sum_release(&b->sub_windows[i]);
     rf_feature_sum_release(&b->all);
+    free(b->sub_windows);
     free(b->origin);
     free(b->squares);
     free(b->class_sums);
@@ -107,20 +138,28 @@ void rf_baseline_builder_free(struct rf_baseline_builder *b)
     free(b);
 }
 
-static enum rf_status add_to_sub_window(struct rf_baseline_builder *b,
-                                        const struct rf_feature_sum *block, struct rf_error *err)
+void rf_baseline_builder_clear(struct rf_baseline_builder *b)
 {
-    if (b->n_sub_windows == MAX_SUB_WINDOWS)
-        return RF_OK;
+    const size_t k = b->map->n_classes, f = b->map->n_features;
+
+    rf_feature_sum_clear(&b->all, b->map);
+    b->blocks = 0;
+    memset(b->squares, 0, f * sizeof(*b->squares));
+    memset(b->class_sums, 0, k * f * sizeof(*b->class_sums));
+    memset(b->class_product, 0, k * k * sizeof(*b->class_product));
+    for (size_t i = 0; i < b->max_sub_windows && b->sub_windows[i].inputs; i++)
+        rf_feature_sum_clear(&b->sub_windows[i], b->map);
+    b->n_sub_windows = 0;
+}
+
+static void add_to_sub_window(struct rf_baseline_builder *b, const struct rf_feature_sum *block)
+{
+    if (b->n_sub_windows == b->max_sub_windows)
+        return;
     struct rf_feature_sum *const sub = &b->sub_windows[b->n_sub_windows];
-    if (!sub->sum) {
-        const enum rf_status rc = rf_feature_sum_init(sub, b->map, err);
-        if (rc)
-            return rc;
-    }
+
     rf_feature_sum_add(sub, block, b->map);
     b->n_sub_windows += sub->inputs >= RF_DRIFT_WINDOW;
-    return RF_OK;
 }
 
 static void add_features(struct rf_baseline_builder *b, const struct rf_feature_sum *block)
@@ -163,9 +202,7 @@ enum rf_status rf_baseline_builder_add(struct rf_baseline_builder *b,
                        (unsigned long long)block->nonfinite);
     if (!block->inputs)
         return RF_OK;
-    const enum rf_status rc = add_to_sub_window(b, block, err);
-    if (rc)
-        return rc;
+    add_to_sub_window(b, block);
     if (!b->blocks++)
         for (size_t f = 0; f < b->map->n_features; f++)
             b->origin[f] = block->sum[f] / (double)block->inputs;

@@ -2,7 +2,7 @@
  * A baseline: what a network's features look like on data that it was checked on.
  *
  * It is built from *blocks* of inputs: single ones where these are known (an audit over a data
- * set), else sums of several (slots of live traffic). Block b has n_b inputs, of which c_bk are of
+ * set), else sums of several (live traffic). Block b has n_b inputs, of which c_bk are of
  * class k, and the means m_b of its features. With the overall mean m, the class means m + d_k are
  * the ridge regression of m_b - m on the shares c_bk / n_b, weighted by n_b:
  *
@@ -31,7 +31,8 @@
 
 #define RF_BASELINE_MIN_INPUTS 200
 #define RF_BASELINE_MIN_BLOCKS 20
-#define RF_BASELINE_SHRINKAGE 2.0 /* pseudo-inputs */
+#define RF_BASELINE_SHRINKAGE 2.0   /* pseudo-inputs */
+#define RF_BASELINE_SUB_WINDOWS 100 /* enough to see how far clean ones go */
 
 /* Immutable once made; any number of threads may read it. */
 struct rf_baseline {
@@ -52,12 +53,16 @@ void rf_baseline_free(struct rf_baseline *baseline); /* NULL is fine */
 /* 0.25 / n: the least variance of a baseline of n inputs. */
 double rf_baseline_floor(uint64_t inputs);
 
-/* One thread at a time. `map` is borrowed until it is freed. */
+/* One thread at a time; only making one and finishing take memory. `map` is borrowed until it is
+ * freed. Of its inputs the first sub-windows are looked at, at most so many. */
 struct rf_baseline_builder;
 enum rf_status rf_baseline_builder_new(struct rf_baseline_builder **out,
-                                       const struct rf_feature_map *map,
+                                       const struct rf_feature_map *map, size_t sub_windows,
                                        struct rf_error *err) RF_CHECKED;
+size_t rf_baseline_builder_bytes(const struct rf_feature_map *map, size_t sub_windows);
 void rf_baseline_builder_free(struct rf_baseline_builder *builder); /* NULL is fine */
+/* Forgets all blocks. */
+void rf_baseline_builder_clear(struct rf_baseline_builder *builder);
 /* Adds a block. RF_INVALID when it has non-finite values, which no baseline can describe. */
 enum rf_status rf_baseline_builder_add(struct rf_baseline_builder *builder,
                                        const struct rf_feature_sum *block,

@@ -20,6 +20,8 @@ enum rf_status rf_recent_init(struct rf_recent *r, const struct rf_feature_map *
         rc = rf_feature_sum_init(&r->window, map, err);
     for (size_t i = 0; i < RF_N_BLOCKS && !rc; i++)
         rc = rf_feature_sum_init(&r->blocks[i], map, err);
+    if (!rc)
+        rc = rf_traffic_init(&r->traffic, map, err);
     return rc;
 }
 
@@ -31,11 +33,13 @@ void rf_recent_release(struct rf_recent *r)
         rf_feature_sum_release(&r->blocks[i]);
     rf_baseline_free(r->baseline);
     free(r->scores);
+    rf_traffic_release(&r->traffic);
 }
 
 size_t rf_recent_bytes(const struct rf_feature_map *map)
 {
-    return (RF_N_BLOCKS + 2) * (map->n_features + map->n_classes) * sizeof(double);
+    return (RF_N_BLOCKS + 2) * (map->n_features + map->n_classes) * sizeof(double) +
+           rf_traffic_bytes(map);
 }
 
 /* ---- features of counts ------------------------------------------------------------------------
@@ -123,7 +127,8 @@ static void compare(struct rf_recent *r)
     d->state = rf_drift_watch_step(&r->watch, &r->window, d->score, r->seen);
 }
 
-static void close_block(struct rf_recent *r)
+/* The open block becomes the newest of those that are compared. */
+static void keep_block(struct rf_recent *r)
 {
     struct rf_feature_sum *const slot = &r->blocks[(r->first + r->n) % RF_N_BLOCKS];
     const struct rf_feature_sum free_one = *slot;
@@ -132,7 +137,6 @@ static void close_block(struct rf_recent *r)
     r->seen += r->open.inputs;
     *slot = r->open;
     r->open = free_one;
-    rf_feature_sum_clear(&r->open, r->map);
     r->n++;
     drop_old(r);
     compare(r);
@@ -141,11 +145,18 @@ static void close_block(struct rf_recent *r)
 void rf_recent_add(struct rf_recent *r, const struct rf_layer *layers,
                    const struct rf_tally *tallies, size_t n, const struct rf_inputs *in)
 {
-    if (!r->baseline)
+    const bool wanted = rf_traffic_wants(&r->traffic);
+
+    if (!r->map || (!r->baseline && !wanted))
         return;
     rf_features_add(&r->open, r->map, layers, tallies, n, in);
-    if (r->open.inputs >= RF_BLOCK_INPUTS)
-        close_block(r);
+    if (r->open.inputs < RF_BLOCK_INPUTS)
+        return;
+    if (wanted)
+        rf_traffic_add(&r->traffic, &r->open);
+    if (r->baseline)
+        keep_block(r);
+    rf_feature_sum_clear(&r->open, r->map);
 }
 
 void rf_recent_compare(struct rf_recent *r, struct rf_baseline *baseline)

@@ -88,6 +88,7 @@ void rf_record_roll(struct rf_record *r)
     rf_tally_add(&closed->tally, r->layout.layers, r->totals);
     r->inputs += closed->inputs.n;
     rf_units_roll(&r->units, r->layout.kernels);
+    rf_traffic_roll(&r->recent.traffic);
     r->open = (r->open + 1) % (r->layout.n_slots + 1);
     if (r->n_closed < r->layout.n_slots)
         r->n_closed++;

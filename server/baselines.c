@@ -8,7 +8,6 @@
 #include "proto/file.h"
 #include "server/embedded.h"
 #include "server/models.h"
-#include "server/slots.h"
 
 /* ---- finding ---- */
 
@@ -92,37 +91,4 @@ bool srv_baseline_text(struct rf_buf *b, struct srv_model *m)
     rf_model_use_baseline(m->model, write_text, &w);
     pthread_mutex_unlock(&m->baseline_lock);
     return w.found;
-}
-
-/* ---- from traffic ---- */
-
-static enum rf_status add_slots(struct rf_baseline_builder *builder, struct rf_model *model,
-                                struct rf_error *err)
-{
-    struct rf_feature_sum slot;
-    enum rf_status rc = rf_feature_sum_init(&slot, rf_model_features(model), err);
-    for (size_t i = 0; i <= SRV_SLOTS && !rc; i++) {
-        rf_activity_features(model, i, i + 1, &slot);
-        if (slot.inputs)
-            rc = rf_baseline_builder_add(builder, &slot, err);
-    }
-    rf_feature_sum_release(&slot);
-    return rc;
-}
-
-enum rf_status srv_baseline_of_traffic(struct rf_baseline **out, struct rf_model *model,
-                                       struct rf_error *err)
-{
-    const struct rf_feature_map *const map = rf_model_features(model);
-    struct rf_baseline_builder *builder = NULL;
-    *out = NULL;
-    if (map->n_layers == 0)
-        return rf_fail(err, RF_INVALID, "that takes --activity channel or unit");
-    enum rf_status rc = rf_baseline_builder_new(&builder, map, err);
-    if (!rc)
-        rc = add_slots(builder, model, err);
-    if (!rc)
-        rc = rf_baseline_builder_finish(builder, false, out, err);
-    rf_baseline_builder_free(builder);
-    return rc;
 }

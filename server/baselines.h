@@ -18,9 +18,4 @@ void srv_baseline_set(struct srv_model *model, struct rf_baseline *baseline,
 /* Appends the text of the baseline in use; false when there is none. */
 bool srv_baseline_text(struct rf_buf *b, struct srv_model *model);
 
-/* A baseline of what a model has seen in the slots that are kept. RF_INVALID says what is missing.
- * The caller frees. */
-enum rf_status srv_baseline_of_traffic(struct rf_baseline **out, struct rf_model *model,
-                                       struct rf_error *err) RF_CHECKED;
-
 #endif

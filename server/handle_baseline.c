@@ -12,7 +12,7 @@ static enum srv_next export(struct srv_request *r, struct srv_model *m) {
     if (srv_baseline_text(&r->reply.body, m)) return srv_reply_json(r, 200);
     srv_reply_error(r, 404,
                     "model '%s' has no baseline: write one with `rectifier audit "
-                    "--write-baseline`, or POST here to take the traffic of the current window",
+                    "--write-baseline`, or POST here to take its recent traffic",
                     m->name);
     return SRV_REPLY;
 }
@@ -25,7 +25,7 @@ static void set_from_traffic(struct srv_request *r, struct srv_model *m)
     struct rf_baseline_about about = {.source = RF_BASELINE_TRAFFIC};
     snprintf(about.model, sizeof about.model, "%s", m->name);
     snprintf(about.sha256, sizeof about.sha256, "%s", m->network.sha256);
-    if (srv_baseline_of_traffic(&baseline, m->model, &err)) {
+    if (rf_activity_baseline(m->model, &baseline, &err)) {
         srv_reply_failure(r, &err);
         return;
     }

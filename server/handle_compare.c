@@ -98,7 +98,7 @@ static enum rf_status score_window(struct pair *p, const struct rf_feature_sum *
     rf_model_use_baseline(p->model[0]->model, score, &s);
     if (p->baseline_inputs)
         return RF_OK;
-    const enum rf_status rc = srv_baseline_of_traffic(&baseline, p->model[0]->model, err);
+    const enum rf_status rc = rf_activity_baseline(p->model[0]->model, &baseline, err);
     if (!rc)
         score(&s, baseline);
     rf_baseline_free(baseline);

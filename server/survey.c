@@ -29,7 +29,7 @@ enum rf_status srv_survey_new(struct srv_survey **out, struct srv_model *model,
     s->map = rf_model_features(model->model);
     enum rf_status rc = rf_feature_sum_init(&s->one, s->map, err);
     if (!rc)
-        rc = rf_baseline_builder_new(&s->builder, s->map, err);
+        rc = rf_baseline_builder_new(&s->builder, s->map, RF_BASELINE_SUB_WINDOWS, err);
     if (rc) {
         srv_survey_free(s);
         return rc;

@@ -83,7 +83,7 @@ static struct rf_baseline *read_baseline(const struct rf_feature_map *map,
     struct rf_baseline_builder *builder;
     struct rf_baseline *b;
 
-    must(rf_baseline_builder_new(&builder, map, &err), &err);
+    must(rf_baseline_builder_new(&builder, map, RF_BASELINE_SUB_WINDOWS, &err), &err);
     for (size_t i = 0; i < n_blocks; i++) {
         read_sum(sum, map);
         must(rf_baseline_builder_add(builder, sum, &err), &err);

@@ -63,7 +63,7 @@ static struct rf_baseline *baseline_of(size_t blocks, size_t inputs, const struc
     struct rf_baseline_builder *builder;
     struct rf_baseline *b;
 
-    ck_assert_int_eq(rf_baseline_builder_new(&builder, &map, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&builder, &map, RF_BASELINE_SUB_WINDOWS, NULL), RF_OK);
     for (size_t i = 0; i < blocks; i++) {
         struct rf_feature_sum sum = window_of(inputs, t);
 
@@ -179,7 +179,7 @@ START_TEST(means_are_shrunk)
     struct rf_baseline_builder *builder;
     struct rf_baseline *b;
 
-    ck_assert_int_eq(rf_baseline_builder_new(&builder, &map, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&builder, &map, RF_BASELINE_SUB_WINDOWS, NULL), RF_OK);
     for (int i = 0; i < 206; i++) {
         uint64_t classes[CLASSES] = {0};
         double features[FEATURES] = {0};
@@ -226,8 +226,8 @@ START_TEST(parts_of_a_baseline)
     struct rf_baseline *b, *other;
     struct rf_feature_sum part = window_of(0, &usual);
 
-    ck_assert_int_eq(rf_baseline_builder_new(&whole, &map, NULL), RF_OK);
-    ck_assert_int_eq(rf_baseline_builder_new(&half, &map, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&whole, &map, RF_BASELINE_SUB_WINDOWS, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&half, &map, RF_BASELINE_SUB_WINDOWS, NULL), RF_OK);
     for (int i = 0; i < 600; i++) {
         struct rf_feature_sum one = window_of(1, i < 300 ? &moved : &usual);
 
@@ -283,7 +283,7 @@ START_TEST(what_no_baseline_can_be)
     struct rf_baseline *b;
     struct rf_feature_sum sum = window_of(500, &usual);
 
-    ck_assert_int_eq(rf_baseline_builder_new(&builder, &map, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&builder, &map, RF_BASELINE_SUB_WINDOWS, NULL), RF_OK);
     ck_assert_int_eq(rf_baseline_builder_add(builder, &sum, NULL), RF_OK);
     ck_assert_int_eq(rf_baseline_builder_finish(builder, false, &b, &err), RF_INVALID);
     ck_assert_str_eq(err.text,

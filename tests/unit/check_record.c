@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/baseline.h"
+#include "core/recent.h"
 #include "tests/support/net.h"
 
 #define PIXELS 24 /* 2 channels of 4 x 3 */
@@ -327,7 +327,7 @@ static struct rf_baseline *make_baseline(struct net *net, uint64_t *seed)
     struct rf_baseline *baseline;
     struct rf_feature_sum one;
 
-    ck_assert_int_eq(rf_baseline_builder_new(&builder, map, NULL), RF_OK);
+    ck_assert_int_eq(rf_baseline_builder_new(&builder, map, RF_BASELINE_SUB_WINDOWS, NULL), RF_OK);
     ck_assert_int_eq(rf_feature_sum_init(&one, map, NULL), RF_OK);
     for (int i = 0; i < 500; i++) {
         serve(net, seed, 1, 0);
@@ -380,6 +380,36 @@ START_TEST(drift_is_of_the_newest_inputs)
 }
 END_TEST
 
+/* Of each slot as many blocks as rf_traffic takes, with a baseline or without; a new one does not
+ * forget what is seen. */
+START_TEST(traffic_makes_a_baseline)
+{
+    const uint64_t of_slot = RF_TRAFFIC_SLOT * RF_BLOCK_INPUTS;
+    struct rf_baseline *b;
+    struct rf_drift drift;
+    struct net net;
+    uint64_t seed = 5;
+
+    net_init(&net, 3);
+    serve(&net, &seed, of_slot - 1, 0);
+    ck_assert_int_eq(rf_activity_baseline(net.model, &b, NULL), RF_INVALID);
+    serve(&net, &seed, 100, 0);
+    for (uint64_t slots = 1; slots < 4; slots++) {
+        ck_assert_int_eq(rf_activity_baseline(net.model, &b, NULL), RF_OK);
+        ck_assert_uint_ge(b->inputs, slots * of_slot);
+        ck_assert_uint_lt(b->inputs, slots * (of_slot + RF_BLOCK_INPUTS)); /* a look cuts one */
+        ck_assert_ptr_nonnull(b->class_mean);
+        rf_model_set_baseline(net.model, b);
+        rf_activity_roll(net.model);
+        serve(&net, &seed, of_slot + 100, 0);
+        ck_assert(rf_activity_drift(net.model, &drift, NULL));
+        ck_assert_double_lt(drift.score, 0.25);
+        ck_assert_int_eq(drift.state, RF_DRIFT_OK);
+    }
+    net_release(&net);
+}
+END_TEST
+
 /* NaN is an alarm with the block that it is in, and in no sum. */
 START_TEST(what_is_not_finite_alarms)
 {
@@ -422,6 +452,7 @@ int main(void)
     tcase_add_test(tc, a_busy_session_is_seen_in_parts);
     tcase_add_test(tc, an_observed_run_is_known_by_itself);
     tcase_add_test(tc, drift_is_of_the_newest_inputs);
+    tcase_add_test(tc, traffic_makes_a_baseline);
     tcase_add_test(tc, what_is_not_finite_alarms);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

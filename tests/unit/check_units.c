@@ -206,9 +206,9 @@ START_TEST(memory_follows_units_and_slots)
 {
     struct bare small, large, more;
 
-    bare_init(&small, SHAPE(1, 16), 5);
+    bare_init(&small, SHAPE(1, 16, 1, 1), 5);
     bare_init(&large, SHAPE(1, 16, 100, 100), 5);
-    bare_init(&more, SHAPE(1, 16), 25);
+    bare_init(&more, SHAPE(1, 16, 1, 1), 25);
     size_t session, wide;
     const size_t bytes = rf_activity_bytes(small.model, &session);
     ck_assert_uint_ge(rf_activity_bytes(large.model, &wide), bytes + 9999 * (16 + 2));
