@@ -17,7 +17,7 @@ size_t rf_tally_bytes(size_t n_layers, size_t places, size_t unit_words)
     return __builtin_mul_overflow(places, PLACE_BYTES, &bytes) ||
                    __builtin_mul_overflow(unit_words, sizeof(uint16_t), &units) ||
                    __builtin_add_overflow(bytes, units, &bytes) ||
-                   __builtin_add_overflow(bytes, (n_layers + 1) * sizeof(uint64_t), &bytes)
+                   __builtin_add_overflow(bytes, n_layers * sizeof(uint64_t) + RF_ALIGN, &bytes)
                ? SIZE_MAX
                : bytes;
 }
@@ -33,7 +33,9 @@ enum rf_status rf_tally_init(struct rf_tally *t, const struct rf_layer *layers, 
     if (!memory)
         return rf_fail_nomem(err, "counters", bytes);
     t->positions = (uint64_t *)memory;
-    t->moments.sum = (double *)(t->positions + n_layers + 1);
+    /* Whole lines: vectors that cross two take twice as long. */
+    const size_t start = (uintptr_t)(t->positions + n_layers) % RF_ALIGN;
+    t->moments.sum = (double *)(t->positions + n_layers) + (RF_ALIGN - start) / sizeof(double);
     t->moments.sum_squares = t->moments.sum + places;
     t->moments.max = (float *)(t->moments.sum_squares + places);
     t->counts[0] = (uint32_t *)(t->moments.max + places);
