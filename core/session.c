@@ -276,16 +276,6 @@ static const struct rf_tensor *look(const struct rf_session *s, rf_value_id v,
     return image;
 }
 
-/* `n` values of a node, and NULL for the others that its operator may look at, up to `max`. */
-static void look_at(const struct rf_session *s, const rf_value_id *values, int n, int max,
-                    const struct scope *scope, const struct rf_tensor **to)
-{
-    for (int k = 0; k < n; k++)
-        to[k] = values[k] == RF_NO_VALUE ? NULL : look(s, values[k], scope);
-    for (int k = n; k < max; k++)
-        to[k] = NULL;
-}
-
 static int n_parts(const struct rf_session *s, const struct rf_step *step, int threads)
 {
     const int worthwhile = step->n_parts[s->pool && rf_pool_spins(s->pool)];
@@ -297,9 +287,7 @@ static void run_step(struct rf_session *s, size_t i, const struct scope *scope, 
 {
     const struct rf_step *const step = &s->plan->steps[i];
     const struct rf_node *const node = step->node;
-    /* Clearing all of them takes longer than some of the steps. */
-    const struct rf_tensor *in[RF_MAX_IN] __attribute__((uninitialized));
-    const struct rf_tensor *out[RF_MAX_OUT] __attribute__((uninitialized));
+    const struct rf_tensor *in[RF_MAX_IN] = {NULL}, *out[RF_MAX_OUT] = {NULL};
     struct job job = {.op = node->op,
                       .exec = {.state = node->state, .in = in, .out = out, .k = s->model->kernels},
                       .scratch = scope->scratch,
@@ -308,8 +296,10 @@ static void run_step(struct rf_session *s, size_t i, const struct scope *scope, 
 
     if (step->idle)
         return;
-    look_at(s, node->in, node->n_in, node->op->max_in, scope, in);
-    look_at(s, node->out, node->n_out, node->op->max_out, scope, out);
+    for (int k = 0; k < node->n_in; k++)
+        in[k] = node->in[k] == RF_NO_VALUE ? NULL : look(s, node->in[k], scope);
+    for (int k = 0; k < node->n_out; k++)
+        out[k] = look(s, node->out[k], scope);
     if (step->layer && count)
         run_counted(s, step, scope, &job);
     else
