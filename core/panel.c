@@ -46,11 +46,20 @@ void rf_panel_unpack(const struct rf_gemm *g, float *rows, size_t pitch)
     }
 }
 
-/* One panel, all rows, in tiles as even as possible. */
+/* Rows of the first of as few tiles as there must be, as even as possible. */
+static size_t tile_rows(size_t left, size_t most)
+{
+    if (left <= most)
+        return left;
+    const size_t tiles = (left + most - 1) / most;
+
+    return (left + tiles - 1) / tiles;
+}
+
+/* One panel, all rows. */
 static void panel(const struct rf_kernels *k, const struct rf_panel_rows *r, const float *weights,
                   const float *next, size_t c, size_t lanes)
 {
-    const size_t tiles = (r->n + k->panel_rows - 1) / k->panel_rows;
     const size_t half = r->n_taps * r->depth * k->panel_width / 2;
     float *y[RF_MAX_PANEL_ROWS] __attribute__((uninitialized));
     struct rf_panel_tile t = {.y = y,
@@ -60,8 +69,8 @@ static void panel(const struct rf_kernels *k, const struct rf_panel_rows *r, con
                               .weights = weights,
                               .lanes = lanes};
 
-    for (size_t i = 0, at = 0; i < tiles; i++, at += t.rows) {
-        t.rows = (r->n - at + tiles - i - 1) / (tiles - i);
+    for (size_t i = 0, at = 0; at < r->n; i++, at += t.rows) {
+        t.rows = tile_rows(r->n - at, k->panel_rows);
         t.row = r->row + at;
         /* The first two tiles fetch the halves of the next panel. */
         t.ahead = i < 2 ? next + i * half : weights;
