@@ -104,7 +104,7 @@ RF_INLINE void one_row(const struct pixel *at, size_t lanes, vf scale, vf bias, 
 /* Sums of finite values are finite, but for squares above FLT_MAX. */
 RF_INLINE bool may_be_finite(vf sum, vf squares, size_t lanes)
 {
-    const vf nothing = (sum - sum) + (squares - squares); /* infinity - infinity is NaN */
+    const vf nothing = sum * v_set(0) + squares * v_set(0); /* infinity * 0 is NaN */
     const uint32_t all = lanes == VW ? 0xffffffffu >> (32 - VW) : (1u << lanes) - 1;
 
     return (v_bits(v_eq(nothing, v_set(0))) & all) == all;
