@@ -47,8 +47,8 @@ static __attribute__((noinline)) struct rf_decimal exactly(uint32_t fraction, in
     return d;
 }
 
-/* Whether a and b, fractions of 2^64, are too close to tell which is larger. */
-static bool near(uint64_t a, uint64_t b)
+/* 1 if a and b, fractions of 2^64, are too close to tell which is larger, else 0. */
+static unsigned near(uint64_t a, uint64_t b)
 {
     static const uint64_t error = UINT64_C(1) << 28;
     return a - b + error < 2 * error;
