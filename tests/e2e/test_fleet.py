@@ -70,11 +70,13 @@ class Behind:
             self.assertEqual(client.post("/infer", images, support.RAW).status, 200)
 
 
+@unittest.skipIf(support.SANITIZER, "about the other programs; the server's part is seen elsewhere")
 class Haproxy(Behind, unittest.TestCase):
     KIND = "haproxy"
     DRAIN = "5s"  # as deploy/ starts the replicas
 
 
+@unittest.skipIf(support.SANITIZER, "about the other programs; the server's part is seen elsewhere")
 class Nginx(Behind, unittest.TestCase):
     KIND = "nginx"  # which does not ask whether a replica is ready: no delay would help it
     KEEPS_ALL = True

@@ -136,6 +136,7 @@ def png(width, height):
         for kind, data in chunks)
 
 
+@unittest.skipIf(support.SANITIZER, "about the other programs; the server's part is seen elsewhere")
 class Browser(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
