@@ -99,7 +99,7 @@ FUZZ       := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz
 SHIM_LIB    := $(patsubst %.c,$(B)/%.so,$(sort $(wildcard tests/e2e/*.c)))
 REPLAY_BIN := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 # Built with the tests, so that they stay buildable.
-BENCH_BIN  := $(addprefix $(B)/tests/bench/,bench_json echo kernels load rectifier)
+BENCH_BIN  := $(if $(SANITIZE),$(B)/tests/bench/load,$(addprefix $(B)/tests/bench/,bench_json echo kernels load rectifier))
 
 all: $(B)/rectifier $(B)/librectifier.a ## build build/rectifier and build/librectifier.a
 

@@ -16,6 +16,7 @@ def config(file):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@unittest.skipIf(support.SANITIZER, "nothing of ours runs")
 class Compose(unittest.TestCase):
     def test_is_taken(self):
         done = config(FILE)

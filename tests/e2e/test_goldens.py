@@ -40,6 +40,7 @@ class Golden:
         return None if error <= support.TOLERANCE else f"error {error:.3g} of the output's scale"
 
 
+@unittest.skipIf(support.SANITIZER, "make conformance runs the operators under it")
 class Goldens(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

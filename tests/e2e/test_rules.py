@@ -18,6 +18,7 @@ def alerts():
     return dict(zip(parts[1::2], parts[2::2]))
 
 
+@unittest.skipIf(support.SANITIZER, "nothing of ours runs")
 class Promtool(unittest.TestCase):
     def promtool(self, *args):
         program = shutil.which("promtool")
@@ -40,6 +41,7 @@ class Promtool(unittest.TestCase):
         self.promtool("test", "rules", *TESTS)
 
 
+@unittest.skipIf(support.SANITIZER, "nothing of ours runs")
 class Alerts(unittest.TestCase):
     def test_complete(self):
         for name, text in alerts().items():
