@@ -113,6 +113,9 @@ struct rf_layer_verdict {
     bool dying, high_sparsity;
 };
 
+/* Adds what n channels have counted. */
+void rf_channels_add(struct rf_channel_activity *to, const struct rf_channel_activity *from,
+                     size_t n);
 bool rf_channel_is_dead(const struct rf_channel_activity *c, const struct rf_criteria *criteria);
 void rf_layer_judge(const struct rf_activity *activity, size_t index,
                     const struct rf_criteria *criteria, struct rf_layer_verdict *verdict);

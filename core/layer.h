@@ -79,9 +79,6 @@ void rf_tally_move(struct rf_tally *to, struct rf_tally *from, const struct rf_k
 /* Adds everything but units to `sums`, one a channel. */
 void rf_tally_add(const struct rf_tally *t, const struct rf_layer *layers,
                   struct rf_channel_activity *sums);
-/* Adds n channels. */
-void rf_channels_add(struct rf_channel_activity *to, const struct rf_channel_activity *from,
-                     size_t n);
 void rf_channels_clear(struct rf_channel_activity *channels, size_t n);
 
 /* ---- one layer in one run ---------------------------------------------------------------------

@@ -260,20 +260,6 @@ static enum rf_status read_source(const struct source *s, struct srv_merge *one)
 
 /* ---- adding ---- */
 
-static void add_counts(struct rf_channel_activity *to, const struct rf_channel_activity *from)
-{
-    to->values += from->values;
-    to->fired += from->fired;
-    to->fired_inputs += from->fired_inputs;
-    to->zeros += from->zeros;
-    to->inactive += from->inactive;
-    to->saturated += from->saturated;
-    to->nonfinite += from->nonfinite;
-    to->sum += from->sum;
-    to->sum_squares += from->sum_squares;
-    to->max = fmax(to->max, from->max);
-}
-
 static enum rf_status add(struct srv_merge *to, const struct srv_merge *from,
                           const struct source *s)
 {
@@ -294,9 +280,8 @@ static enum rf_status add(struct srv_merge *to, const struct srv_merge *from,
                            "channels, not %.40s of %zu",
                            s->name, i, layer ? layer->name : "none", layer ? layer->n_channels : 0,
                            into ? into->name : "none", into ? into->n_channels : 0);
-        add_counts(&into->total, &layer->total);
-        for (size_t c = 0; c < into->n_channels; c++)
-            add_counts(&into->channels[c], &layer->channels[c]);
+        rf_channels_add(&into->total, &layer->total, 1);
+        rf_channels_add(into->channels, layer->channels, into->n_channels);
     }
     a->inputs += from->activity.inputs;
     if (from->activity.distinct_inputs > a->distinct_inputs) /* they may have seen the same */
