@@ -201,6 +201,22 @@ bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shap
     return true;
 }
 
+enum rf_status srv_model_steps(struct rf_model *model,
+                               void (*each)(void *arg, const struct rf_step_info *info), void *arg,
+                               struct rf_error *err)
+{
+    const size_t n = rf_model_n_inputs(model);
+    size_t session_bytes;
+    enum rf_status rc = RF_OK;
+    struct rf_shape *shapes = calloc(n + 1, sizeof *shapes);
+    if (!shapes)
+        rc = rf_fail_nomem(err, "shapes", n * sizeof *shapes);
+    else if (srv_model_shapes(model, 1, shapes))
+        rc = rf_model_inspect(model, shapes, n, each, arg, &session_bytes, err);
+    free(shapes);
+    return rc;
+}
+
 /* The warm-ups of a model. None ends before all have begun, so that every compute thread leads one.
  */
 struct warm_ups {
@@ -265,18 +281,6 @@ static void warm_up_task(struct rf_task *task)
     pthread_mutex_unlock(&all->lock);
 }
 
-static enum rf_status name_nodes(struct srv_model *m, struct rf_error *err)
-{
-    struct rf_shape *shapes = calloc(m->io.n_inputs + 1, sizeof *shapes);
-    enum rf_status rc = RF_OK;
-    if (!shapes)
-        rc = rf_fail_nomem(err, "a model's nodes", m->io.n_inputs * sizeof *shapes);
-    else if (srv_model_shapes(m->model, 1, shapes))
-        rc = srv_nodes_init(&m->nodes, m->model, shapes, m->io.n_inputs, err);
-    free(shapes);
-    return rc;
-}
-
 static enum rf_status make_sessions(struct srv_model *m, struct rf_pool *pool, struct rf_error *err)
 {
     const size_t n = (size_t)rf_pool_threads(pool);
@@ -335,7 +339,7 @@ enum rf_status srv_model_warm_up(struct srv_model *model, struct rf_pool *pool, 
 {
     enum rf_status rc = make_sessions(model, pool, err);
     if (!rc)
-        rc = name_nodes(model, err);
+        rc = srv_nodes_init(&model->nodes, model->model, err);
     const size_t n = model->n_sessions, step = together ? n : 1;
     for (size_t first = 0; !rc && first < n; first += step)
         rc = warm_up(model, pool, first, step, err);

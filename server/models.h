@@ -97,5 +97,10 @@ void srv_model_give_session(struct srv_model *model, struct rf_session *session)
 /* The shapes of the inputs for `rows` samples (1: nominal, as other open sizes are); false when
  * shapes follow from an input's elements. `shapes` has room for every input. */
 bool srv_model_shapes(const struct rf_model *model, int64_t rows, struct rf_shape *shapes);
+/* Calls `each` for every step of the plan of one sample; for none where shapes follow from an
+ * input's elements. */
+enum rf_status srv_model_steps(struct rf_model *model,
+                               void (*each)(void *arg, const struct rf_step_info *info), void *arg,
+                               struct rf_error *err) RF_CHECKED;
 
 #endif

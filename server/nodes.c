@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/clock.h"
+#include "server/models.h"
 
 #define QUICK SRV_MS
 #define QUICK_RUNS 64 /* of which one is timed */
@@ -43,13 +44,10 @@ static void name_step(void *arg, const struct rf_step_info *info)
         node->same++;
 }
 
-enum rf_status srv_nodes_init(struct srv_nodes *nodes, struct rf_model *model,
-                              const struct rf_shape *shapes, size_t n_shapes, struct rf_error *err)
+enum rf_status srv_nodes_init(struct srv_nodes *nodes, struct rf_model *model, struct rf_error *err)
 {
     struct naming naming = {.nodes = nodes};
-    size_t session_bytes;
-    enum rf_status rc =
-        rf_model_inspect(model, shapes, n_shapes, name_step, &naming, &session_bytes, err);
+    enum rf_status rc = srv_model_steps(model, name_step, &naming, err);
     if (!rc && naming.no_memory)
         rc = rf_fail_nomem(err, "the nodes' times", nodes->n * sizeof *nodes->list);
     return rc;

@@ -23,9 +23,7 @@ struct srv_nodes {
     atomic_bool quick; /* by the last run that was timed */
 };
 
-/* For inputs of these shapes. */
 enum rf_status srv_nodes_init(struct srv_nodes *nodes, struct rf_model *model,
-                              const struct rf_shape *shapes, size_t n_shapes,
                               struct rf_error *err) RF_CHECKED;
 void srv_nodes_release(struct srv_nodes *nodes);
 

@@ -126,19 +126,13 @@ static void walk_step(void *arg, const struct rf_step_info *s)
 
 static enum rf_status walk_plan(struct walk *w, struct rf_model *model, struct rf_error *err)
 {
-    const size_t n = rf_model_n_inputs(model);
-    size_t session_bytes;
-    enum rf_status rc = RF_OK;
-    struct rf_shape *shapes = calloc(n + 1, sizeof *shapes);
     w->stays = calloc(w->n_layers + 1, sizeof *w->stays);
-    if (!shapes || !w->stays)
-        rc = rf_fail_nomem(err, "shapes", n * sizeof *shapes);
-    else if (srv_model_shapes(model, 1, shapes))
-        rc = rf_model_inspect(model, shapes, n, walk_step, w, &session_bytes, err);
-    if (!rc && w->no_memory)
-        rc = rf_fail_nomem(err, "a plan's products", w->n_sources * sizeof *w->source);
-    free(shapes);
-    return rc;
+    if (!w->stays)
+        return rf_fail_nomem(err, "a plan's products", w->n_layers * sizeof *w->stays);
+    const enum rf_status rc = srv_model_steps(model, walk_step, w, err);
+    return !rc && w->no_memory
+               ? rf_fail_nomem(err, "a plan's products", w->n_sources * sizeof *w->source)
+               : rc;
 }
 
 enum rf_status srv_products_find(struct srv_products *p, struct rf_model *model,
