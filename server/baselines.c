@@ -60,6 +60,15 @@ enum rf_status srv_baseline_attach(struct srv_model *m, const char *path,
 
 /* ---- the one in use ---- */
 
+struct rf_baseline_about srv_baseline_about(const struct srv_model *m,
+                                            enum rf_baseline_source source)
+{
+    struct rf_baseline_about about = {.source = source};
+    snprintf(about.model, sizeof about.model, "%s", m->name);
+    snprintf(about.sha256, sizeof about.sha256, "%s", m->network.sha256);
+    return about;
+}
+
 void srv_baseline_set(struct srv_model *m, struct rf_baseline *baseline,
                       const struct rf_baseline_about *about)
 {

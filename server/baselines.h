@@ -12,6 +12,9 @@ struct srv_model;
 enum rf_status srv_baseline_attach(struct srv_model *model, const char *path,
                                    const struct srv_config *config,
                                    struct rf_error *err) RF_CHECKED;
+/* What the file of a baseline of this model says of itself. */
+struct rf_baseline_about srv_baseline_about(const struct srv_model *model,
+                                            enum rf_baseline_source source);
 /* Takes the baseline. */
 void srv_baseline_set(struct srv_model *model, struct rf_baseline *baseline,
                       const struct rf_baseline_about *about);

@@ -1,15 +1,16 @@
 /* GET and POST /v2/models/{model}/activity/baseline */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "server/baselines.h"
 #include "server/control.h"
 #include "server/handlers.h"
-#include "server/server.h"
 #include "server/log.h"
+#include "server/server.h"
 
-static enum srv_next export(struct srv_request *r, struct srv_model *m) {
-    if (srv_baseline_text(&r->reply.body, m)) return srv_reply_json(r, 200);
+static enum srv_next show(struct srv_request *r, struct srv_model *m)
+{
+    if (srv_baseline_text(&r->reply.body, m))
+        return srv_reply_json(r, 200);
     srv_reply_error(r, 404,
                     "model '%s' has no baseline: write one with `rectifier audit "
                     "--write-baseline`, or POST here to take its recent traffic",
@@ -22,9 +23,7 @@ static void set_from_traffic(struct srv_request *r, struct srv_model *m)
     struct rf_error err = RF_ERROR_INIT;
     struct rf_baseline *baseline;
     struct rf_buf *b = &r->reply.body;
-    struct rf_baseline_about about = {.source = RF_BASELINE_TRAFFIC};
-    snprintf(about.model, sizeof about.model, "%s", m->name);
-    snprintf(about.sha256, sizeof about.sha256, "%s", m->network.sha256);
+    const struct rf_baseline_about about = srv_baseline_about(m, RF_BASELINE_TRAFFIC);
     if (rf_activity_baseline(m->model, &baseline, &err)) {
         srv_reply_failure(r, &err);
         return;
@@ -45,7 +44,7 @@ enum srv_next srv_handle_baseline(struct srv_server *server, struct srv_request 
     if (!m)
         return SRV_REPLY;
     if (r->guard.method != SRV_POST)
-        return export(r, m);
+        return show(r, m);
     if (srv_may_control(r, "a baseline is set"))
         set_from_traffic(r, m);
     return SRV_REPLY;

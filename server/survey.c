@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proto/baseline.h"
+#include "server/baselines.h"
 #include "server/files.h"
 #include "server/models.h"
 
@@ -95,12 +95,10 @@ enum rf_status srv_survey_write(const struct srv_survey *s, const char *path, bo
     enum rf_status rc = check_finite(s, err);
     if (rc)
         return rc;
-    struct rf_baseline_about about = {.source = from_training ? RF_BASELINE_TRAINING
-                                                              : RF_BASELINE_HELD_OUT};
+    const struct rf_baseline_about about =
+        srv_baseline_about(s->model, from_training ? RF_BASELINE_TRAINING : RF_BASELINE_HELD_OUT);
     struct rf_buf b;
     char size[32];
-    snprintf(about.model, sizeof about.model, "%s", s->model->name);
-    snprintf(about.sha256, sizeof about.sha256, "%s", s->model->network.sha256);
     rc = rf_baseline_builder_finish(s->builder, from_training, &baseline, err);
     if (rc)
         return rc;
