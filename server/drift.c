@@ -64,8 +64,7 @@ void srv_drift_json(struct rf_buf *b, const struct srv_drift *d)
     srv_json_number(b, scored ? d->drift.mix.psi : NAN);
     rf_buf_printf(b, ",\"mix_notice\":%s,\"layers\":[", d->drift.mix.notice ? "true" : "false");
     for (size_t i = 0; i < d->map->n_layers; i++) {
-        rf_buf_text(b, i ? ",{\"name\":" : "{\"name\":");
-        rf_buf_json_string(b, d->map->layers[i].name);
+        rf_buf_json_member(b, i ? ",{" : "{", "name", d->map->layers[i].name);
         rf_buf_text(b, ",\"score\":");
         srv_json_number(b, scored ? d->scores[i] : NAN);
         rf_buf_text(b, "}");

@@ -1,6 +1,7 @@
 #include "server/exposition.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void srv_head(struct srv_exposition *x, const char *family, const char *type, const char *help)
@@ -56,4 +57,15 @@ void srv_histogram_text(struct srv_exposition *x, const char *family, const char
     else
         rf_buf_printf(x->b, "%s_sum%s%s %.0f\n", family, labels, close, sum);
     rf_buf_printf(x->b, "%s_count%s%s %" PRIu64 "\n", family, labels, close, n);
+}
+
+void srv_model_histogram_text(struct srv_exposition *x, const char *family,
+                              const struct srv_model *m, const struct srv_histogram *h,
+                              const struct srv_buckets *buckets,
+                              const struct srv_exemplar *exemplars)
+{
+    char labels[256];
+    /* A model's name needs no escaping: see srv_model_name_is_valid. */
+    snprintf(labels, sizeof labels, "{model=\"%s\",version=\"%s\"", m->name, m->version);
+    srv_histogram_text(x, family, labels, h, buckets, exemplars);
 }

@@ -27,6 +27,11 @@ void srv_head(struct srv_exposition *x, const char *family, const char *type, co
 void srv_label(struct srv_exposition *x, const char *separator, const char *key, const char *value);
 /* FAMILY{model="...",version="..." without the closing brace. */
 void srv_model_labels(struct srv_exposition *x, const char *family, const struct srv_model *m);
+/* The samples of a model. */
+void srv_model_histogram_text(struct srv_exposition *x, const char *family,
+                              const struct srv_model *m, const struct srv_histogram *h,
+                              const struct srv_buckets *buckets,
+                              const struct srv_exemplar *exemplars);
 /* `labels` without the closing brace, or "" for none. `exemplars`: one a bucket, or NULL. */
 void srv_histogram_text(struct srv_exposition *x, const char *family, const char *labels,
                         const struct srv_histogram *h, const struct srv_buckets *buckets,

@@ -14,7 +14,8 @@
 /* A model as one scrape sees it. */
 struct view {
     struct srv_model *model;
-    struct rf_activity *load, *window; /* NULL: not to be had */
+    struct rf_activity *load, *window; /* NULL: not to be had; the window never without load */
+    struct rf_layer_verdict *verdicts; /* of the window's layers; NULL as that */
     struct srv_drift drift;
 };
 
@@ -22,7 +23,7 @@ struct layer_view {
     const struct view *of;
     size_t index;
     const struct rf_layer_activity *load, *window;
-    struct rf_layer_verdict verdict; /* of the window */
+    const struct rf_layer_verdict *verdict; /* of the window */
 };
 
 /* Prints one sample of a family for a layer, or nothing. */
@@ -52,17 +53,17 @@ static void layer_info(struct srv_exposition *x, const char *family, const struc
     }
 
 #define TOTAL(field) v->load->total.field
-#define KNOWN v->verdict.known
-#define CHANNELS v->verdict.known && v->window->channels
+#define KNOWN v->verdict->known
+#define CHANNELS v->verdict->known && v->window->channels
 LAYER_SAMPLE(layer_values, true, "%" PRIu64, TOTAL(values))
 LAYER_SAMPLE(layer_zeros, true, "%" PRIu64, TOTAL(zeros))
 LAYER_SAMPLE(layer_inactive, v->load->kind == RF_KIND_LEAKY, "%" PRIu64, TOTAL(inactive))
 LAYER_SAMPLE(layer_nonfinite, true, "%" PRIu64, TOTAL(nonfinite))
 LAYER_SAMPLE(layer_sparsity, KNOWN && v->window->total.values, "%.9g",
              (double)v->window->total.zeros / (double)v->window->total.values)
-LAYER_SAMPLE(layer_dead, CHANNELS, "%zu", v->verdict.dead)
-LAYER_SAMPLE(layer_near_dead, CHANNELS, "%zu", v->verdict.near_dead)
-LAYER_SAMPLE(layer_always_on, CHANNELS, "%zu", v->verdict.always_on)
+LAYER_SAMPLE(layer_dead, CHANNELS, "%zu", v->verdict->dead)
+LAYER_SAMPLE(layer_near_dead, CHANNELS, "%zu", v->verdict->near_dead)
+LAYER_SAMPLE(layer_always_on, CHANNELS, "%zu", v->verdict->always_on)
 LAYER_SAMPLE(layer_dead_units, KNOWN && v->window->n_units, "%zu", v->window->dead_units)
 
 static const struct {
@@ -81,23 +82,21 @@ static const struct {
     {"rectifier_activation_dead_channels", "gauge", "Channels that never fired in the window.",
      layer_dead},
     {"rectifier_activation_near_dead_channels", "gauge",
-     "Channels that fired in less than 1 % of the window's inputs.", layer_near_dead},
+     "Channels that fired in a small share of the window's inputs, --near-dead.", layer_near_dead},
     {"rectifier_activation_always_on_channels", "gauge",
      "Channels in which every value of the window fired.", layer_always_on},
     {"rectifier_activation_dead_units", "gauge", "Units that never fired in the window.",
      layer_dead_units},
 };
 
-static void layers_text(struct srv_exposition *x, const struct view *list, size_t n,
-                        const struct rf_criteria *criteria)
+static void layers_text(struct srv_exposition *x, const struct view *list, size_t n)
 {
     for (size_t f = 0; f < sizeof layer_families / sizeof *layer_families; f++) {
         srv_head(x, layer_families[f].family, layer_families[f].type, layer_families[f].help);
         for (size_t i = 0; i < n; i++)
-            for (size_t k = 0; list[i].load && list[i].window && k < list[i].load->n_layers; k++) {
-                struct layer_view v = {
-                    &list[i], k, &list[i].load->layers[k], &list[i].window->layers[k], {0}};
-                rf_layer_judge(list[i].window, k, criteria, &v.verdict);
+            for (size_t k = 0; list[i].verdicts && k < list[i].window->n_layers; k++) {
+                const struct layer_view v = {&list[i], k, &list[i].load->layers[k],
+                                             &list[i].window->layers[k], &list[i].verdicts[k]};
                 layer_families[f].sample(x, layer_families[f].family, &v);
             }
     }
@@ -146,16 +145,13 @@ static void models_text(struct srv_exposition *x, const struct view *list, size_
 static void novelty_text(struct srv_exposition *x, const struct view *list, size_t n)
 {
     const char *family = "rectifier_activation_novelty";
-    char labels[256];
     srv_head(x, family, "histogram",
              "How far single inputs are from the baseline, of those for which it was found out.");
     for (size_t i = 0; i < n; i++) {
         struct srv_novelty *novelty = &list[i].model->metrics.novelty;
-        snprintf(labels, sizeof labels, "{model=\"%s\",version=\"%s\"", list[i].model->name,
-                 list[i].model->version);
         pthread_mutex_lock(&novelty->lock);
-        srv_histogram_text(x, family, labels, &novelty->histogram, &srv_novelty_buckets,
-                           novelty->last);
+        srv_model_histogram_text(x, family, list[i].model, &novelty->histogram,
+                                 &srv_novelty_buckets, novelty->last);
         pthread_mutex_unlock(&novelty->lock);
     }
 }
@@ -189,7 +185,20 @@ static void dropped_text(struct srv_exposition *x, uint64_t more)
     rf_buf_printf(x->b, "rectifier_metrics_series_dropped_total %" PRIu64 "\n", srv_read(&dropped));
 }
 
-static void read_views(struct view *list, const struct srv_served *models)
+/* What there is no memory for is left out. */
+static void read_window(struct view *v, const struct rf_criteria *criteria)
+{
+    if (rf_activity_read_window(v->model->model, SRV_SLOTS, &v->window, NULL)) {
+        v->window = NULL;
+        return;
+    }
+    v->verdicts = calloc(v->window->n_layers + 1, sizeof *v->verdicts);
+    for (size_t k = 0; v->verdicts && k < v->window->n_layers; k++)
+        rf_layer_judge(v->window, k, criteria, &v->verdicts[k]);
+}
+
+static void read_views(struct view *list, const struct srv_served *models,
+                       const struct rf_criteria *criteria)
 {
     for (size_t i = 0; i < models->n; i++) {
         struct rf_model *model = models->list[i]->model;
@@ -198,8 +207,8 @@ static void read_views(struct view *list, const struct srv_served *models)
             list[i].drift = (struct srv_drift){0};
         if (rf_activity_read(model, &list[i].load, NULL))
             list[i].load = NULL;
-        else if (rf_activity_read_window(model, SRV_SLOTS, &list[i].window, NULL))
-            list[i].window = NULL;
+        else
+            read_window(&list[i], criteria);
     }
 }
 
@@ -212,9 +221,9 @@ void srv_activity_metrics(struct srv_exposition *x, const struct srv_server *ser
     const size_t n = list ? models->n : 0;
     uint64_t dropped = 0;
     if (list)
-        read_views(list, models);
+        read_views(list, models, &criteria);
     if (detail >= SRV_DETAIL_LAYER)
-        layers_text(x, list, n, &criteria);
+        layers_text(x, list, n);
     if (detail >= SRV_DETAIL_LAYER)
         drift_text(x, list, n);
     models_text(x, list, n);
@@ -225,6 +234,7 @@ void srv_activity_metrics(struct srv_exposition *x, const struct srv_server *ser
     for (size_t i = 0; i < n; i++) {
         rf_activity_free(list[i].load);
         rf_activity_free(list[i].window);
+        free(list[i].verdicts);
         srv_drift_release(&list[i].drift);
     }
     free(list);

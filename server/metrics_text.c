@@ -153,14 +153,11 @@ static void model_histogram(struct srv_exposition *x, const struct srv_served *m
                             const char *family, const char *help, size_t offset,
                             const struct srv_buckets *buckets)
 {
-    char labels[256];
     srv_head(x, family, "histogram", help);
     for (size_t i = 0; i < models->n; i++) {
         const struct srv_model *m = models->list[i];
-        /* A model's name needs no escaping: see srv_model_name_is_valid. */
-        snprintf(labels, sizeof labels, "{model=\"%s\",version=\"%s\"", m->name, m->version);
-        srv_histogram_text(
-            x, family, labels,
+        srv_model_histogram_text(
+            x, family, m,
             (const struct srv_histogram *)(const void *)((const char *)&m->metrics + offset),
             buckets, NULL);
     }
