@@ -264,23 +264,36 @@ def wait_for(reached, what="it"):
     raise AssertionError(f"{what} did not come about")
 
 
-def in_threads(n, work):
-    """Runs work(i) in n threads; raises the first exception."""
-    errors = []
+class Threads:
+    """work(i) in n threads, from `with` to its end, which sets `stop`, waits for them and raises their first exception."""
 
-    def body(i):
+    def __init__(self, n, work):
+        self.stop, self.errors = threading.Event(), []
+        self.threads = [threading.Thread(target=self._guarded, args=(work, i)) for i in range(n)]
+
+    def _guarded(self, work, i):
         try:
             work(i)
         except BaseException as e:  # noqa: B902 - handed to the test below
-            errors.append(e)
+            self.errors.append(e)
 
-    threads = [threading.Thread(target=body, args=(i,)) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+        if self.errors:
+            raise self.errors[0]
+
+
+def in_threads(n, work):
+    """Runs work(i) in n threads; raises the first exception."""
+    with Threads(n, work):
+        pass
 
 
 def slow_network(side, channels, convs):

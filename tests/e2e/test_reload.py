@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import threading
 import unittest
 
 import memory
@@ -17,41 +16,24 @@ REQUEST = json.dumps({"inputs": [{"name": "x", "shape": [1, tagged.WIDTH], "data
                                   "data": [1] * tagged.WIDTH}]}).encode()
 
 
-class Load:
+class Load(support.Threads):
     """Clients that ask one after the other, and what they may be told: `newest` is the copy whose load
     was answered last, `coming` the one being loaded."""
 
     def __init__(self, server, paths, check):
+        super().__init__(CLIENTS, self.work)
         self.server, self.paths, self.check = server, paths, check
         self.newest = self.coming = 1
         self.answers = [0] * CLIENTS
-        self.stop = threading.Event()
-        self.errors = []
-        self.threads = [threading.Thread(target=self.body, args=(i,)) for i in range(CLIENTS)]
 
-    def body(self, i):
-        try:
-            with self.server.client() as client:
-                while not self.stop.is_set():
-                    oldest = self.newest
-                    reply = client.post(self.paths[i % len(self.paths)], REQUEST)
-                    tag = self.check(reply)
-                    assert oldest <= tag <= self.coming, f"{tag} is not of {oldest} to {self.coming}"
-                    self.answers[i] += 1
-        except BaseException as e:  # noqa: B902 - handed to the test below
-            self.errors.append(e)
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.stop.set()
-        for t in self.threads:
-            t.join()
-        if self.errors:
-            raise self.errors[0]
+    def work(self, i):
+        with self.server.client() as client:
+            while not self.stop.is_set():
+                oldest = self.newest
+                reply = client.post(self.paths[i % len(self.paths)], REQUEST)
+                tag = self.check(reply)
+                assert oldest <= tag <= self.coming, f"{tag} is not of {oldest} to {self.coming}"
+                self.answers[i] += 1
 
 
 class Reload(unittest.TestCase):

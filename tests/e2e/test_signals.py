@@ -14,46 +14,31 @@ IGNORED = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal
 CLIENTS = 4
 
 
-class Traffic:
+class Traffic(support.Threads):
     """Clients that ask one after the other and must always be answered right."""
 
     def __init__(self, server):
-        self.server, self.stop, self.errors = server, threading.Event(), []
+        super().__init__(CLIENTS, self.work)
+        self.server = server
         self.answers = [0] * CLIENTS
-        self.threads = [threading.Thread(target=self.body, args=(i,)) for i in range(CLIENTS)]
 
-    def body(self, i):
+    def work(self, i):
         digits = support.Digits.get()
         request = wire.request_bytes("POST", "/infer", digits.images.rows(i, i + 1).tobytes(), support.RAW.items())
-        try:
-            while not self.stop.is_set():
-                with self.server.wire() as w:
-                    for _ in range(20):
-                        w.send(request)
-                        reply = w.final()
-                        assert reply and reply.status == 200, reply
-                        wrong = digits.wrong(i, tensors.floats(reply.body))
-                        assert not wrong, wrong
-                        self.answers[i] += 1
-        except BaseException as e:  # noqa: B902 - handed to the test below
-            self.errors.append(e)
+        while not self.stop.is_set():
+            with self.server.wire() as w:
+                for _ in range(20):
+                    w.send(request)
+                    reply = w.final()
+                    assert reply and reply.status == 200, reply
+                    wrong = digits.wrong(i, tensors.floats(reply.body))
+                    assert not wrong, wrong
+                    self.answers[i] += 1
 
     def goes_on(self):
         """Every client has had another answer since the call."""
         before = list(self.answers)
         support.wait_for(lambda: self.errors or all(a > b for a, b in zip(self.answers, before)), "an answer")
-        if self.errors:
-            raise self.errors[0]
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.stop.set()
-        for t in self.threads:
-            t.join()
         if self.errors:
             raise self.errors[0]
 
