@@ -113,6 +113,19 @@ void test_int(struct rf_graph *g, struct rf_node *node, const char *attr, int64_
     must(rf_node_set_int(g, node, attr, v, &err), &err);
 }
 
+struct test_conv test_conv_3x3(int64_t out, int64_t in, bool bias)
+{
+    return (struct test_conv){.spatial = 2,
+                              .out = out,
+                              .in = in,
+                              .groups = 1,
+                              .kernel = {3, 3},
+                              .stride = {1, 1},
+                              .dilation = {1, 1},
+                              .pads = {1, 1, 1, 1},
+                              .bias = bias};
+}
+
 rf_value_id test_conv(struct rf_graph *g, uint64_t *seed, const char *name, rf_value_id in,
                       const struct test_conv *c, rf_value_id *w, rf_value_id *b)
 {

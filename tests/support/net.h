@@ -36,6 +36,8 @@ struct test_conv {
     int64_t out, in, groups, kernel[2], stride[2], dilation[2], pads[4];
     bool bias;
 };
+/* A 3x3 kernel of stride 1 over an image whose size stays. */
+struct test_conv test_conv_3x3(int64_t out, int64_t in, bool bias);
 rf_value_id test_conv(struct rf_graph *g, uint64_t *seed, const char *name, rf_value_id in,
                       const struct test_conv *c, rf_value_id *w, rf_value_id *b);
 /* BatchNormalization with statistics that are not trivial. */

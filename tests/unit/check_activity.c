@@ -37,15 +37,7 @@ static struct rf_model *network(uint64_t seed, const struct act_case *c, bool fu
     const struct rf_model_options options = {
         .keep = keep, .n_keep = 6, .activity = RF_ACTIVITY_UNIT};
     const struct rf_model_options alone = {.activity = RF_ACTIVITY_UNIT};
-    const struct test_conv geometry = {.spatial = 2,
-                                       .out = 19,
-                                       .in = 3,
-                                       .groups = 1,
-                                       .kernel = {3, 3},
-                                       .stride = {1, 1},
-                                       .dilation = {1, 1},
-                                       .pads = {1, 1, 1, 1},
-                                       .bias = true};
+    const struct test_conv geometry = test_conv_3x3(19, 3, true);
     struct rf_graph *const g = test_graph();
     rf_value_id w, b;
     rf_value_id y =

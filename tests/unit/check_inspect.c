@@ -28,15 +28,7 @@ static void note(void *arg, const struct rf_step_info *info)
 /* x -> conv a -> relu -> conv b -> + relu's output -> relu */
 static struct rf_model *residual(void)
 {
-    const struct test_conv conv = {.spatial = 2,
-                                   .out = CHANNELS,
-                                   .in = CHANNELS,
-                                   .groups = 1,
-                                   .kernel = {3, 3},
-                                   .stride = {1, 1},
-                                   .dilation = {1, 1},
-                                   .pads = {1, 1, 1, 1},
-                                   .bias = true};
+    const struct test_conv conv = test_conv_3x3(CHANNELS, CHANNELS, true);
     struct rf_graph *const g = test_graph();
     struct rf_error err = RF_ERROR_INIT;
     uint64_t seed = 1;

@@ -21,15 +21,7 @@ static void net_init(struct net *net, size_t n_slots)
     const char *const keep[] = {"act1", "act2"};
     const struct rf_model_options options = {
         .activity = RF_ACTIVITY_UNIT, .keep = keep, .n_keep = 2, .n_slots = n_slots};
-    const struct test_conv geometry = {.spatial = 2,
-                                       .out = 5,
-                                       .in = 2,
-                                       .groups = 1,
-                                       .kernel = {3, 3},
-                                       .stride = {1, 1},
-                                       .dilation = {1, 1},
-                                       .pads = {1, 1, 1, 1},
-                                       .bias = true};
+    const struct test_conv geometry = test_conv_3x3(5, 2, true);
     struct rf_graph *const g = test_graph();
     uint64_t seed = 11;
     rf_value_id w, b;

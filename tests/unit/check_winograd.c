@@ -97,23 +97,10 @@ static void make_input(const struct layer *l, uint64_t *seed, float *x)
     }
 }
 
-static struct test_conv conv_3x3(int64_t out, int64_t in, bool bias)
-{
-    return (struct test_conv){.spatial = 2,
-                              .out = out,
-                              .in = in,
-                              .groups = 1,
-                              .kernel = {3, 3},
-                              .stride = {1, 1},
-                              .dilation = {1, 1},
-                              .pads = {1, 1, 1, 1},
-                              .bias = bias};
-}
-
 static struct rf_graph *graph_of(const struct layer *l, uint64_t *seed, struct result *r,
                                  float *weights)
 {
-    struct test_conv c = conv_3x3(l->out, l->in, l->bias != NO_BIAS);
+    struct test_conv c = test_conv_3x3(l->out, l->in, l->bias != NO_BIAS);
     struct rf_graph *const g = test_graph();
     rf_value_id w, b = RF_NO_VALUE;
 
@@ -330,7 +317,7 @@ static void make_edge_filters(uint64_t *seed, float *w, float *b)
 /* Sums that meet their bias exactly: 0 in between, not 0 at the edges. */
 START_TEST(edge_filters_give_zeros)
 {
-    const struct test_conv c = conv_3x3(CHANNELS, CHANNELS, true);
+    const struct test_conv c = test_conv_3x3(CHANNELS, CHANNELS, true);
     const struct rf_shape in = SHAPE(1, CHANNELS, SIZE, SIZE);
     uint64_t seed = 8;
     rf_value_id w, b;
