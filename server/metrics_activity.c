@@ -14,8 +14,8 @@
 /* A model as one scrape sees it. */
 struct view {
     struct srv_model *model;
-    struct rf_activity *load, *window; /* NULL: not to be had; the window never without load */
-    struct rf_layer_verdict *verdicts; /* of the window's layers; NULL as that */
+    struct rf_activity *load, *window; /* NULL: not to be had */
+    struct rf_layer_verdict *verdicts; /* of the window's layers, or NULL */
     struct srv_drift drift;
 };
 
@@ -89,16 +89,24 @@ static const struct {
      layer_dead_units},
 };
 
+static void view_text(struct srv_exposition *x, const char *family, layer_sample sample,
+                      const struct view *v)
+{
+    if (!v->load || !v->window || !v->verdicts)
+        return;
+    for (size_t k = 0; k < v->load->n_layers; k++) {
+        const struct layer_view layer = {v, k, &v->load->layers[k], &v->window->layers[k],
+                                         &v->verdicts[k]};
+        sample(x, family, &layer);
+    }
+}
+
 static void layers_text(struct srv_exposition *x, const struct view *list, size_t n)
 {
     for (size_t f = 0; f < sizeof layer_families / sizeof *layer_families; f++) {
         srv_head(x, layer_families[f].family, layer_families[f].type, layer_families[f].help);
         for (size_t i = 0; i < n; i++)
-            for (size_t k = 0; list[i].verdicts && k < list[i].window->n_layers; k++) {
-                const struct layer_view v = {&list[i], k, &list[i].load->layers[k],
-                                             &list[i].window->layers[k], &list[i].verdicts[k]};
-                layer_families[f].sample(x, layer_families[f].family, &v);
-            }
+            view_text(x, layer_families[f].family, layer_families[f].sample, &list[i]);
     }
 }
 
