@@ -238,6 +238,17 @@ static double peak_gflops(void)
     return best;
 }
 
+static double gflops(int64_t macs, double ms)
+{
+    return ms > 0 ? 2e-6 * (double)macs / ms : 0;
+}
+
+/* Parameters and outputs. */
+static int64_t layer_bytes(const struct layer *l)
+{
+    return 4 * (l->parameters + rf_numel(&l->output));
+}
+
 static void print_layers(struct subject *s)
 {
     const double peak = peak_gflops();
@@ -248,38 +259,78 @@ static void print_layers(struct subject *s)
         struct layer *l = &s->layers[i];
         if (!l->name || !l->samples.n)
             continue;
-        const double ms = median(&l->samples), gflops = ms > 0 ? 2e-6 * (double)l->macs / ms : 0;
-        const int64_t bytes = 4 * (l->parameters + rf_numel(&l->output));
+        const double ms = median(&l->samples), speed = gflops(l->macs, ms);
         printf("%-32.32s %-22s %-20s %9.4f %9.1f %5.0f%% %10" PRId64 "\n", l->name,
                l->algorithm ? l->algorithm : "", rf_shape_text(&l->output, text, sizeof text), ms,
-               gflops, 100 * gflops / peak, bytes / 1024);
+               speed, 100 * speed / peak, layer_bytes(l) / 1024);
     }
     printf("peak of one core: %.1f GFLOP/s (%s)\n", peak, rf_engine_isa());
 }
 
-static void report(const struct srv_config *config, struct subject *s, int64_t batch,
-                   int64_t threads)
+static void json_layers(struct rf_buf *b, struct subject *s)
 {
-    const double ms = median(&s->samples), gflops = ms > 0 ? 2e-6 * (double)s->macs / ms : 0;
-    const double overhead = 100 * (median(&s->ratios) - 1);
-    if (config->json)
-        printf("{\"model\":\"%s\",\"batch\":%" PRId64 ",\"threads\":%" PRId64
-               ",\"isa\":\"%s\",\"gemm\":\"%s\",\"activity\":\"%s\",\"runs\":%zu,"
-               "\"median_ms\":%.6f,\"p10_ms\":%.6f,\"p90_ms\":%.6f,\"gflops\":%.2f,"
-               "\"overhead_pct\":%.2f}\n",
-               s->model->name, batch, threads, rf_engine_isa(), rf_engine_gemm(), s->level,
-               s->samples.n, ms, quantile(&s->samples, 0.1), quantile(&s->samples, 0.9), gflops,
-               overhead);
-    else
+    char text[RF_SHAPE_TEXT];
+    const char *separator = "";
+    rf_buf_printf(b, ",\"peak_gflops\":%.1f,\"layers\":[", peak_gflops());
+    for (size_t i = 0; i < s->n_layers; i++) {
+        struct layer *l = &s->layers[i];
+        if (!l->name || !l->samples.n)
+            continue;
+        const double ms = median(&l->samples);
+        rf_buf_text(b, separator);
+        rf_buf_json_member(b, "{", "name", l->name);
+        rf_buf_json_member(b, ",", "algorithm", l->algorithm ? l->algorithm : "");
+        rf_buf_printf(b, ",\"shape\":%s,\"median_ms\":%.6f,\"gflops\":%.2f,\"bytes\":%" PRId64 "}",
+                      rf_shape_text(&l->output, text, sizeof text), ms, gflops(l->macs, ms),
+                      layer_bytes(l));
+        separator = ",";
+    }
+    rf_buf_text(b, "]");
+}
+
+static enum rf_status print_json(const struct srv_config *config, struct subject *s, int64_t batch,
+                                 int64_t threads, double ms, double overhead)
+{
+    struct rf_buf b;
+    rf_buf_init(&b, SIZE_MAX);
+    rf_buf_json_member(&b, "{", "model", s->model->name);
+    rf_buf_printf(&b,
+                  ",\"batch\":%" PRId64 ",\"threads\":%" PRId64
+                  ",\"isa\":\"%s\",\"gemm\":\"%s\",\"activity\":\"%s\",\"runs\":%zu,"
+                  "\"median_ms\":%.6f,\"p10_ms\":%.6f,\"p90_ms\":%.6f,\"gflops\":%.2f,"
+                  "\"overhead_pct\":%.2f",
+                  batch, threads, rf_engine_isa(), rf_engine_gemm(), s->level, s->samples.n, ms,
+                  quantile(&s->samples, 0.1), quantile(&s->samples, 0.9), gflops(s->macs, ms),
+                  overhead);
+    if (config->layers)
+        json_layers(&b, s);
+    rf_buf_text(&b, "}\n");
+    const enum rf_status rc = b.status;
+    if (!rc)
+        fwrite(b.data, 1, b.len, stdout);
+    rf_buf_release(&b);
+    return rc;
+}
+
+static enum rf_status report(const struct srv_config *config, struct subject *s, int64_t batch,
+                             int64_t threads, struct rf_error *err)
+{
+    const double ms = median(&s->samples), overhead = 100 * (median(&s->ratios) - 1);
+    if (config->json) {
+        if (print_json(config, s, batch, threads, ms, overhead))
+            return rf_fail_nomem(err, "the report", 0);
+    } else {
         printf(
             "%s  batch %" PRId64 "  threads %" PRId64
             "  activity %-8s %6zu runs  median %10.4f ms  p10 %10.4f  p90 %10.4f  %7.1f GFLOP/s  "
             "overhead %+.2f %%\n",
             s->model->name, batch, threads, s->level, s->samples.n, ms, quantile(&s->samples, 0.1),
-            quantile(&s->samples, 0.9), gflops, overhead);
-    if (config->layers && !config->json)
-        print_layers(s);
+            quantile(&s->samples, 0.9), gflops(s->macs, ms), overhead);
+        if (config->layers)
+            print_layers(s);
+    }
     fflush(stdout);
+    return RF_OK;
 }
 
 /* ---- the command ---- */
@@ -338,7 +389,7 @@ static enum rf_status bench(const struct srv_config *config, const int *levels, 
         if (subjects[i].no_memory)
             rc = rf_fail_nomem(err, "the report", 0);
         else
-            report(config, &subjects[i], batch, threads);
+            rc = report(config, &subjects[i], batch, threads, err);
     }
     for (size_t i = 0; i < n_levels; i++)
         subject_release(&subjects[i]);

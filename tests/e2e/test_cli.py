@@ -230,6 +230,14 @@ class CommandLine(unittest.TestCase):
         text = self.ok("bench", "digits", "--seconds", 1, "--layers", "--threads", 2)
         for word in ("features.2", "classifier.3", "softmax", "peak of one core"):
             self.assertIn(word, text)
+        row = json.loads(self.ok("bench", "digits", "--seconds", 1, "--layers", "--json", "--batch", 3))
+        layer = {layer["name"]: layer for layer in row["layers"]}["features.2"]
+        self.assertEqual(layer["shape"], [3, 16, 8, 8])
+        self.assertTrue(0 < layer["median_ms"] < row["median_ms"])
+        self.assertTrue(layer["algorithm"])
+        self.assertGreater(layer["gflops"], 0)
+        self.assertGreater(layer["bytes"], 4 * 3 * 16 * 8 * 8)
+        self.assertGreater(row["peak_gflops"], 0)
 
     def test_bench_usage(self):
         for args, word in ((["--batch", "0"], "--batch"), (["--threads", "1,x"], "--threads"),
