@@ -10,7 +10,7 @@
 
 /* Multiply-accumulates that are worth handing to a thread: that must be woken (about 40 us), and
  * that looks out for them. */
-static const int64_t cost_of_a_part[2] = {4000000, 1000000};
+static const int64_t cost_of_a_part[2] = {4000000, 800000};
 
 #define MAX_PARTS 256
 

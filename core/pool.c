@@ -9,7 +9,8 @@
 #include "core/gemm.h"
 
 /* A thread that sleeps takes tens of microseconds to come back, longer than what mostly lies
- * between two steps of a run. So one without work looks on for a while before it sleeps. */
+ * between two steps of a run. So one without work looks on for a while before it sleeps: for as
+ * long in a run, and behind the last one, which may be followed by the next. */
 #define SPIN_NS 5000
 #define SPIN_IN_A_RUN_NS 50000
 
@@ -59,13 +60,16 @@ static void relax(void)
 static bool spin_while(struct rf_pool *pool, atomic_uint *number, unsigned value)
 {
     const int64_t start = now();
+    int64_t t, in_a_run = start;
 
     do {
         for (int i = 0; i < 16; i++, relax())
             if (atomic_load_explicit(number, memory_order_acquire) != value)
                 return true;
-    } while (pool->spins &&
-             now() - start < (atomic_load(&pool->runs) ? SPIN_IN_A_RUN_NS : SPIN_NS));
+        t = now();
+        if (atomic_load(&pool->runs))
+            in_a_run = t;
+    } while (pool->spins && t - start < SPIN_IN_A_RUN_NS && t - in_a_run < SPIN_NS);
     return false;
 }
 
