@@ -1,6 +1,7 @@
 #include "core/winograd.h"
 
 #include <math.h>
+#include <string.h>
 
 /*
  * F4's errors in parts of (the largest input in the tile * the sum of a channel's magnitudes):
@@ -26,31 +27,53 @@ static const double g4[6][3] = {{1. / 4, 0, 0},
                                 {1. / 24, -1. / 12, 1. / 6},
                                 {0, 0, 1}};
 
-/* Element (i, j) of G w G^T. */
-static double transformed(const double (*g)[3], const float *w, size_t i, size_t j)
-{
-    double sum = 0;
+#define LANES 16 /* output channels that are transformed side by side */
 
-    for (size_t y = 0; y < 3; y++)
+/* The weights from `first` on of output channels that are `step` apart, tap by tap. */
+static void gather(const float *first, size_t step, size_t channels, double (*w)[LANES])
+{
+    for (size_t o = 0; o < channels; o++)
+        for (size_t t = 0; t < 9; t++)
+            w[t][o] = (double)first[o * step + t];
+}
+
+/* G w G^T of each. */
+static void transform(const double (*g)[3], size_t n, const double (*w)[LANES], float (*to)[LANES])
+{
+    double half[6][3][LANES];
+
+    for (size_t i = 0; i < n; i++)
         for (size_t x = 0; x < 3; x++)
-            sum += g[i][y] * (double)w[3 * y + x] * g[j][x];
-    return sum;
+            for (size_t o = 0; o < LANES; o++)
+                half[i][x][o] = g[i][0] * w[x][o] + g[i][1] * w[3 + x][o] + g[i][2] * w[6 + x][o];
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            for (size_t o = 0; o < LANES; o++)
+                to[i * n + j][o] = (float)(g[j][0] * half[i][0][o] + g[j][1] * half[i][1][o] +
+                                           g[j][2] * half[i][2][o]);
 }
 
 static enum rf_status pack_matrices(struct rf_prepare *p, struct rf_winograd *w,
                                     const float *weights)
 {
-    const size_t n = rf_winograd_m(w->size) + 2;
-    const double(*const g)[3] = w->size == RF_WINOGRAD_2 ? g2 : g4;
+    const size_t n = rf_winograd_m(w->size) + 2, width = rf_kernels_best()->panel_width;
+    const size_t lanes = width < LANES ? width : LANES; /* that lie side by side in a panel */
+    const size_t step = 9 * w->in_channels;
+    double taps[9][LANES] = {{0}};
+    float to[36][LANES];
 
     w->gemm = rf_prepare_alloc(p, n * n, sizeof(*w->gemm));
-    for (size_t t = 0; t < n * n && !p->status; t++) {
-        if (rf_gemm_init(p, &w->gemm[t], &rf_gemm_panel, w->in_channels, w->out_channels))
-            return p->status;
-        for (size_t o = 0; o < w->out_channels; o++)
-            for (size_t i = 0; i < w->in_channels; i++)
-                *rf_gemm_at(&w->gemm[t], i, o) =
-                    (float)transformed(g, weights + (o * w->in_channels + i) * 9, t / n, t % n);
+    for (size_t t = 0; t < n * n && !p->status; t++)
+        rf_gemm_init(p, &w->gemm[t], &rf_gemm_panel, w->in_channels, w->out_channels);
+    for (size_t o = 0; o < w->out_channels && !p->status; o += lanes) {
+        const size_t rest = w->out_channels - o, channels = rest < lanes ? rest : lanes;
+
+        for (size_t i = 0; i < w->in_channels; i++) {
+            gather(weights + o * step + 9 * i, step, channels, taps);
+            transform(w->size == RF_WINOGRAD_2 ? g2 : g4, n, taps, to);
+            for (size_t t = 0; t < n * n; t++)
+                memcpy(rf_gemm_at(&w->gemm[t], i, o), to[t], channels * sizeof(float));
+        }
     }
     return p->status;
 }

@@ -91,11 +91,13 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
     for (size_t g = 0; g < groups && !p->status; g++) {
         if (rf_gemm_init(p, &s->gemm[g], &rf_gemm_panel, taps * in, out))
             return p->status;
-        for (size_t o = 0; o < out; o++)
-            for (size_t i = 0; i < in; i++)
-                for (size_t t = 0; t < taps; t++)
-                    *rf_gemm_at(&s->gemm[g], t * in + i, o) =
-                        w[((g * out + o) * in + i) * taps + t];
+        const struct rf_gemm_source source = {.w = w + g * out * in * taps,
+                                              .in_step = 1,
+                                              .out_step = in * taps,
+                                              .scale = 1,
+                                              .channels = in};
+
+        rf_gemm_pack(&s->gemm[g], &source);
     }
     return p->status;
 }
