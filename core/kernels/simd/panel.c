@@ -13,8 +13,9 @@ struct sums {
     vf c[ROWS][2];
 };
 
-RF_INLINE void multiply(struct sums *s, const size_t rows, const float *const *row, ptrdiff_t tap,
-                        const float *w, size_t depth, const char *ahead)
+RF_INLINE void multiply(struct sums *s, const size_t rows, const bool whole,
+                        const float *const *row, ptrdiff_t tap, const float *w, size_t depth,
+                        const char *ahead)
 {
     for (size_t k = 0; k < depth; k++, w += WIDTH) {
         const vf w0 = v_load(w), w1 = v_load(w + VW);
@@ -25,7 +26,8 @@ RF_INLINE void multiply(struct sums *s, const size_t rows, const float *const *r
         for (size_t r = 0; r < rows; r++) {
             const vf x = v_set(row[r][tap + (ptrdiff_t)k]);
             s->c[r][0] = v_fma(x, w0, s->c[r][0]);
-            s->c[r][1] = v_fma(x, w1, s->c[r][1]);
+            if (whole)
+                s->c[r][1] = v_fma(x, w1, s->c[r][1]);
         }
     }
 }
@@ -48,7 +50,8 @@ RF_INLINE void store(const struct rf_panel_tile *t, const struct sums *s, const 
     }
 }
 
-RF_INLINE void tile(const struct rf_panel_tile *t, const size_t rows)
+/* `whole`: columns in both vectors. */
+RF_INLINE void tile(const struct rf_panel_tile *t, const size_t rows, const bool whole)
 {
     const float *w = t->weights;
     const char *ahead = t->ahead;
@@ -58,7 +61,7 @@ RF_INLINE void tile(const struct rf_panel_tile *t, const size_t rows)
     for (size_t r = 0; r < rows; r++)
         s.c[r][0] = s.c[r][1] = v_set(0);
     for (size_t i = 0; i < t->n_taps; i++) {
-        multiply(&s, rows, t->row, t->tap[i], w, t->depth, ahead);
+        multiply(&s, rows, whole, t->row, t->tap[i], w, t->depth, ahead);
         w += t->depth * WIDTH;
         ahead += t->depth * sizeof(vf);
     }
@@ -67,7 +70,10 @@ RF_INLINE void tile(const struct rf_panel_tile *t, const size_t rows)
 
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        tile(t, n);                                                                                \
+        if (t->lanes > VW)                                                                         \
+            tile(t, n, true);                                                                      \
+        else                                                                                       \
+            tile(t, n, false);                                                                     \
         break;
 
 void RF_K(rf_panel)(const struct rf_panel_tile *t)
