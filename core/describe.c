@@ -5,6 +5,7 @@
 
 #include "core/init.h"
 #include "core/model.h"
+#include "core/passes/expression.h"
 #include "core/passes/passes.h"
 
 #define DEFAULT_SLOTS 30
@@ -135,6 +136,14 @@ static size_t area_of(const struct rf_shape *shape, int axis)
     return area;
 }
 
+/* Whether what does not fire is 0. */
+static bool is_never_negative(const struct rf_graph *g, const struct rf_node *activation)
+{
+    return rf_node_is(activation, "Relu") ||
+           (rf_node_is(activation, "Clip") && rf_clip_limit(g, activation, "min", 1) == 0 &&
+            rf_clip_limit(g, activation, "max", 2) >= 0);
+}
+
 static enum rf_status add_layer(struct rf_model *model, const struct names *names, size_t index,
                                 struct rf_error *err)
 {
@@ -167,7 +176,7 @@ static enum rf_status add_layer(struct rf_model *model, const struct names *name
                                .index = model->n_layers,
                                .first = model->n_channels,
                                .first_place = model->n_layers ? rf_layer_end_place(layer - 1) : 0,
-                               .needs_zero = !rf_node_is(activation, "Relu")};
+                               .needs_zero = !is_never_negative(g, activation)};
     if (!layer->name)
         return rf_fail_nomem(err, "layer name", RF_MAX_NAME);
     memcpy(layer->shape.dim, shape.dim + 1, (size_t)layer->shape.rank * sizeof(*shape.dim));

@@ -207,10 +207,10 @@ static enum rf_status finish(struct rf_model *model, const struct rf_model_optio
         rc = lay_out(g, err);
     if (!rc)
         rc = pack_nodes(model, err);
-    if (rc)
-        return rc;
+    if (!rc)
+        rc = rf_model_describe(model, options, nominal, err);
     drop_constants(g);
-    return rf_model_describe(model, options, nominal, err);
+    return rc;
 }
 
 enum rf_status rf_model_new(struct rf_model **out, struct rf_graph *graph,

@@ -28,6 +28,16 @@ static const struct rf_node *part(const struct rf_graph *g, rf_value_id id)
     return producer >= 0 && rf_only_reader(g, id) ? g->nodes[producer] : NULL;
 }
 
+double rf_clip_limit(const struct rf_graph *g, const struct rf_node *clip, const char *name, int i)
+{
+    const struct rf_attr *const attr = rf_node_attr(clip, name);
+    double limit;
+
+    if (attr)
+        return (double)attr->as.f;
+    return i < clip->n_in && rf_number(g, clip->in[i], &limit) ? limit : (double)NAN;
+}
+
 const struct rf_node *rf_part(const struct rf_graph *g, rf_value_id id, const char *op_type)
 {
     const struct rf_node *const node = part(g, id);

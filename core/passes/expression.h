@@ -22,6 +22,9 @@ struct rf_product {
 bool rf_near(double a, double b);
 /* The number that `id` is. */
 bool rf_number(const struct rf_graph *g, rf_value_id id, double *number);
+/* A limit of a Clip, which is an attribute until opset 10 and input i from 11 on; NaN where it has
+ * none, or none that is known. */
+double rf_clip_limit(const struct rf_graph *g, const struct rf_node *clip, const char *name, int i);
 /* The node that makes this part of an expression, if it is of that operator; else NULL. */
 const struct rf_node *rf_part(const struct rf_graph *g, rf_value_id id, const char *op_type);
 /* `id` is a part that adds this number to `other`. */

@@ -37,24 +37,12 @@ static bool is_hard_sigmoid(const struct rf_graph *g, rf_value_id u, rf_value_id
            (!beta || rf_near((double)beta->as.f, 0.5));
 }
 
-/* Limits of a Clip are attributes until opset 10, inputs from 11 on. */
-static bool has_limit(const struct rf_graph *g, const struct rf_node *clip, const char *name, int i,
-                      double want)
-{
-    const struct rf_attr *const attr = rf_node_attr(clip, name);
-    double limit;
-
-    if (attr)
-        return (double)attr->as.f == want;
-    return i < clip->n_in && rf_number(g, clip->in[i], &limit) && limit == want;
-}
-
 static bool is_clipped(const struct rf_graph *g, rf_value_id u, rf_value_id x)
 {
     const struct rf_node *const clip = rf_part(g, u, "Clip");
     rf_value_id shifted;
 
-    return clip && has_limit(g, clip, "min", 1, 0) && has_limit(g, clip, "max", 2, 6) &&
+    return clip && rf_clip_limit(g, clip, "min", 1) == 0 && rf_clip_limit(g, clip, "max", 2) == 6 &&
            rf_part_adds(g, clip->in[0], 3, &shifted) && shifted == x;
 }
 

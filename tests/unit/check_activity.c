@@ -12,15 +12,17 @@
 
 static const struct act_case {
     const char *op;
-    float top;
-} acts[] = {{"Relu", INFINITY}, {"LeakyRelu", INFINITY}, {"Clip", 0.5f},    {"Elu", INFINITY},
-            {"Gelu", INFINITY}, {"HardSwish", INFINITY}, {"Mish", INFINITY}};
+    float top, bottom;
+} acts[] = {
+    {"Relu", INFINITY, 0}, {"LeakyRelu", INFINITY, 0}, {"Clip", 0.5f, 0},      {"Elu", INFINITY, 0},
+    {"Gelu", INFINITY, 0}, {"HardSwish", INFINITY, 0}, {"Clip", 0.5f, -0.25f}, {"Clip", 0, 0},
+    {"Clip", -0.125f, 0},  {"Mish", INFINITY, 0}};
 #define N_ACTS (sizeof(acts) / sizeof(*acts))
 
 static rf_value_id activation(struct rf_graph *g, const struct act_case *c, const char *name,
                               rf_value_id x)
 {
-    const float limits[] = {0, c->top};
+    const float limits[] = {c->bottom, c->top};
 
     if (strcmp(c->op, "Clip") != 0)
         return test_op(g, c->op, name, &x, 1, NULL);
