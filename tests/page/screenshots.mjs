@@ -1,9 +1,7 @@
-// node screenshots.mjs URL FOLDER: the README's pictures of the page.
-import path from "node:path";
+// node screenshots.mjs URL FILE THEME: the README's picture of the page, light or dark.
 import { browser, draw, open, ready, SEVEN } from "./browser.mjs";
 
-const [url, folder] = process.argv.slice(2);
-const to = (name) => ({ path: path.join(folder, name) });
+const [url, file, theme] = process.argv.slice(2);
 
 await open(url, async (page) => {
   await ready(page);
@@ -13,6 +11,6 @@ await open(url, async (page) => {
   await page.locator("#digits").filter({ hasText: /this digit alone/ }).waitFor();
   await page.locator("#drift-state").filter({ hasText: /ok/ }).waitFor();
   await page.mouse.move(0, 0);
-  await page.screenshot(to("page.png"));
-}, { width: 1240, height: 880 });
+  await page.screenshot({ path: file });
+}, { width: 1240, height: 880, theme });
 await browser.close();

@@ -17,10 +17,11 @@ import test_page  # noqa: E402
 def main():
     folder = ROOT / ".github" / "images"
     folder.mkdir(exist_ok=True)
-    with support.Server() as server:
-        subprocess.run(["node", str(ROOT / "tests" / "page" / "screenshots.mjs"),
-                        f"http://127.0.0.1:{server.port}/", str(folder)], env=test_page.environment(), check=True)
-    for picture in sorted(folder.iterdir()):
+    for theme in ("light", "dark"):
+        picture = folder / f"page-{theme}.png"
+        with support.Server() as server:
+            subprocess.run(["node", str(ROOT / "tests" / "page" / "screenshots.mjs"),
+                            f"http://127.0.0.1:{server.port}/", str(picture), theme], env=test_page.environment(), check=True)
         print(picture.relative_to(ROOT), picture.stat().st_size, "bytes")
 
 
