@@ -1,5 +1,5 @@
 """House rules that no compiler checks: sizes of files and functions, unfinished words, and pages
-whose links and make targets exist. Prints one line a finding; exit code 1 when there is any."""
+whose make targets exist. Prints one line a finding; exit code 1 when there is any."""
 
 import os
 import pathlib
@@ -60,28 +60,6 @@ def check_words(name, text):
             yield f"{name}:{number}: {word[0]}: finish it, or file an issue"
 
 
-def anchors(text):
-    """The anchors that headings get on GitHub."""
-    found = set()
-    for heading in re.findall(r"(?m)^#+ +(.+)$", text):
-        plain = re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower())
-        found.add(plain.strip().replace(" ", "-"))
-    return found
-
-
-def check_links(path, name, text):
-    prose = re.sub(r"```.*?```", "", text, flags=re.S)
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
-        if re.match(r"[a-z]+:", target):
-            continue
-        file, _, anchor = target.partition("#")
-        to = (path.parent / file).resolve() if file else path
-        if not to.exists():
-            yield f"{name}: link to {target}, which is not there"
-        elif anchor and to.suffix == ".md" and anchor not in anchors(to.read_text()):
-            yield f"{name}: link to {target}: no such heading"
-
-
 def check_targets(name, text, targets):
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, flags=re.S))
     for target in re.findall(r"\bmake ([a-z][a-z-]*)\b", code):
@@ -122,7 +100,6 @@ def main():
             sources += path.suffix == ".c"
             findings += check_source(path, name, text)
         if path.suffix == ".md":
-            findings += check_links(path, name, text)
             findings += check_targets(name, text, targets)
     if not sources:
         findings.append("no sources found")

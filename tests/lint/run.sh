@@ -4,7 +4,7 @@ set -euo pipefail
 folder=$(dirname "$0")
 build=${1:-build}
 [ $# -eq 0 ] || shift
-[ $# -ne 0 ] || set -- format layers names data kubernetes bench tidy cppcheck
+[ $# -ne 0 ] || set -- format layers names links data kubernetes bench tidy cppcheck
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0
