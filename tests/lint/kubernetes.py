@@ -13,6 +13,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 BINARY = ROOT / sys.argv[1] / "rectifier"
+FETCHED = ROOT / "build" / "kubectl" / "kubectl"  # by make lint-deps
+KUBECTL = FETCHED if FETCHED.exists() else shutil.which("kubectl")
 FREE = ("labels", "matchLabels", "annotations")  # whose keys are anyone's
 
 
@@ -49,10 +51,10 @@ def manifests():
     texts = {str(p.relative_to(DEPLOY)): p.read_text() for p in sorted((DEPLOY / "kserve").glob("*.yaml"))}
     texts["prometheusrule.sh"] = output(DEPLOY / "prometheus" / "prometheusrule.sh")
     folders = sorted(p.parent for p in (DEPLOY / "kubernetes").rglob("kustomization.yaml"))
-    if shutil.which("kubectl"):
-        texts.update({str(folder.relative_to(DEPLOY)): output("kubectl", "kustomize", folder) for folder in folders})
+    if KUBECTL:
+        texts.update({str(folder.relative_to(DEPLOY)): output(KUBECTL, "kustomize", folder) for folder in folders})
     else:
-        print("skipped: kubectl is not installed, so that overlays are not built", flush=True)
+        print("skipped: there is no kubectl, so that overlays are not built (make lint-deps fetches it)", flush=True)
         base = DEPLOY / "kubernetes" / "base"
         names = yaml.safe_load((base / "kustomization.yaml").read_text())["resources"]
         texts["kubernetes/base"] = "\n---\n".join((base / name).read_text() for name in names)
