@@ -50,6 +50,10 @@ class Compose(unittest.TestCase):
         source = (DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml").read_text()
         self.assertIn(re.search(r"url: http://(\w+):9090", source)[1], services)
 
+    def test_is_built_once(self):
+        """Docker builds services at the same time, and refuses the second image of one name."""
+        self.assertEqual(len(re.findall(r"\bbuild:", TEXT)), 1)
+
     def test_options(self):
         options = re.search(r"(?m)^  command: \[serve, (.*)\]$", TEXT)[1].split(", ")
         self.assertGreater(int(re.search(r"stop_grace_period: (\d+)s", TEXT)[1]), support.stop_seconds(*options))

@@ -9,13 +9,14 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("deploy", "tests/rules")
+MERGE = "tag:yaml.org,2002:merge"
 
 
 class Strict(yaml.SafeLoader):
-    """A loader whose keys are strings and differ: `no` and `on` are booleans to YAML 1.1."""
+    """A loader whose keys are strings, or <<, and differ: `no` and `on` are booleans to YAML 1.1."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != MERGE]
         for key in keys:
             if not isinstance(key, str) or keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r}", node.start_mark)
