@@ -1,7 +1,6 @@
 #include "proto/buf.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +148,12 @@ void rf_buf_json_double(struct rf_buf *b, double v)
 {
     char text[RF_NUMBER_TEXT] = "";
     rf_buf_add(b, text, rf_number_print_f64(text, v));
+}
+
+void rf_buf_json_count(struct rf_buf *b, uint64_t v)
+{
+    char text[RF_NUMBER_TEXT] = "";
+    rf_buf_add(b, text, rf_number_print_u64(text, v));
 }
 
 char *rf_buf_take(struct rf_buf *b, size_t *len)

@@ -6,6 +6,7 @@
 #define RF_PROTO_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/status.h"
 
@@ -31,6 +32,7 @@ void rf_buf_json_member(struct rf_buf *b, const char *separator, const char *key
  * "1e-45"); the tokens NaN, Infinity and -Infinity for the rest. */
 void rf_buf_json_float(struct rf_buf *b, float v);
 void rf_buf_json_double(struct rf_buf *b, double v);
+void rf_buf_json_count(struct rf_buf *b, uint64_t v);
 /* The bytes, owned by the caller (free), `*len` of them; the buffer is empty again. NULL when empty
  * or failed. */
 char *rf_buf_take(struct rf_buf *b, size_t *len);

@@ -216,31 +216,27 @@ static void add_verdict(struct rf_buf *b, const struct subject *s)
                   verdict ? "\"" : "");
 }
 
-/* One counter of each channel as an array. */
-#define COUNTS(field)                                                                              \
-    do {                                                                                           \
-        rf_buf_text(b, ",\"" #field "\":[");                                                       \
-        for (size_t i = 0; i < layer->n_channels; i++)                                             \
-            rf_buf_printf(b, "%s%" PRIu64, i ? "," : "", layer->channels[i].field);                \
-        rf_buf_text(b, "]");                                                                       \
-    } while (0)
-
-#define NUMBERS(key, expression)                                                                   \
+/* `value` of each channel *c as an array. printf would take most of the time of the whole reply. */
+#define ARRAY(key, print, value)                                                                   \
     do {                                                                                           \
         rf_buf_text(b, ",\"" key "\":[");                                                          \
         for (size_t i = 0; i < layer->n_channels; i++) {                                           \
             const struct rf_channel_activity *c = &layer->channels[i];                             \
-            rf_buf_text(b, i ? "," : "");                                                          \
-            srv_json_number(b, expression);                                                        \
+            rf_buf_add(b, ",", i > 0);                                                             \
+            print(b, value);                                                                       \
         }                                                                                          \
         rf_buf_text(b, "]");                                                                       \
     } while (0)
+#define COUNTS(field) ARRAY(#field, rf_buf_json_count, c->field)
+#define NUMBERS(key, value) ARRAY(key, srv_json_number, value)
 
 static void add_per_channel(struct rf_buf *b, const struct rf_layer_activity *layer)
 {
     rf_buf_text(b, ",\"per_channel\":{\"index\":[");
-    for (size_t i = 0; i < layer->n_channels; i++)
-        rf_buf_printf(b, "%s%zu", i ? "," : "", i);
+    for (size_t i = 0; i < layer->n_channels; i++) {
+        rf_buf_add(b, ",", i > 0);
+        rf_buf_json_count(b, i);
+    }
     rf_buf_text(b, "]");
     COUNTS(values);
     COUNTS(fired);

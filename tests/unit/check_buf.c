@@ -134,6 +134,19 @@ START_TEST(doubles)
 }
 END_TEST
 
+START_TEST(counts)
+{
+    struct rf_buf b;
+    rf_buf_init(&b, 100);
+    rf_buf_json_count(&b, 0);
+    rf_buf_json_count(&b, 12034);
+    rf_buf_json_count(&b, UINT64_MAX);
+    rf_buf_add(&b, "", 1);
+    ck_assert_str_eq(b.data, "01203418446744073709551615");
+    rf_buf_release(&b);
+}
+END_TEST
+
 START_TEST(excerpts)
 {
     char out[RF_EXCERPT];
@@ -225,6 +238,7 @@ int main(void)
     tcase_add_test(t, json_strings);
     tcase_add_test(t, floats);
     tcase_add_test(t, doubles);
+    tcase_add_test(t, counts);
     tcase_add_test(t, excerpts);
     tcase_add_test(t, copies);
     tcase_add_test(t, nearest_names);
