@@ -66,15 +66,14 @@ static float *position(const struct rf_pixels *p, size_t at)
 static void attach_counters(struct rf_rows *r, const struct rf_layer_run *layer, int part,
                             size_t at, size_t c0)
 {
-    const size_t word = at * layer->mask_pitch + c0 / RF_GROUP;
     const size_t place = layer->first_place + c0;
     const struct rf_tally *const t = &layer->tallies[part];
 
     r->mask_pitch = layer->mask_pitch;
-    r->fired = layer->fired + word;
-    r->inactive = layer->inactive ? layer->inactive + word : NULL;
-    r->zero = layer->zero ? layer->zero + word : NULL;
-    r->top = layer->top ? layer->top + word : NULL;
+    r->fired = layer->fired + at * layer->mask_pitch + c0 / RF_GROUP;
+    r->inactive = layer->needs_inactive ? t->counts[RF_COUNT_INACTIVE] + place : NULL;
+    r->zero = layer->needs_zero ? t->counts[RF_COUNT_ZEROS] + place : NULL;
+    r->top = layer->needs_top ? t->counts[RF_COUNT_SATURATED] + place : NULL;
     r->sum = t->moments.sum + place;
     r->sum_squares = t->moments.sum_squares + place;
     r->max = t->moments.max + place;

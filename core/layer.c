@@ -1,4 +1,4 @@
-/* Tallies, and what the masks of one run add to them. */
+/* Tallies, and what the mask of one run adds to them. */
 #include "core/layer.h"
 
 #include <math.h>
@@ -125,41 +125,22 @@ static size_t mask_bytes(const struct rf_layer *layer, size_t positions)
     return rf_align_up(positions * rf_mask_words(layer->n_channels) * sizeof(uint16_t));
 }
 
-static size_t n_masks(const struct rf_layer *layer)
-{
-    size_t n = 1;
-
-    n += layer->needs_zero;
-    n += layer->kind == RF_KIND_LEAKY || layer->kind == RF_KIND_CLIP;
-    return n;
-}
-
 size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions)
 {
-    return n_masks(layer) * mask_bytes(layer, positions) + mask_bytes(layer, 1);
+    return mask_bytes(layer, positions) + mask_bytes(layer, 1);
 }
 
-void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer, size_t positions,
+void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer,
                         struct rf_tally *tallies, void *memory)
 {
-    const size_t mask = mask_bytes(layer, positions);
-    char *at = memory;
-
     *run = (struct rf_layer_run){.tallies = tallies,
                                  .first_place = layer->first_place,
                                  .mask_pitch = rf_mask_words(layer->n_channels),
-                                 .any = memory};
-    at += mask_bytes(layer, 1);
-    run->fired = (uint16_t *)at;
-    at += mask;
-    if (layer->needs_zero) {
-        run->zero = (uint16_t *)at;
-        at += mask;
-    }
-    if (layer->kind == RF_KIND_LEAKY)
-        run->inactive = (uint16_t *)at;
-    if (layer->kind == RF_KIND_CLIP)
-        run->top = (uint16_t *)at;
+                                 .needs_inactive = layer->kind == RF_KIND_LEAKY,
+                                 .needs_zero = layer->needs_zero,
+                                 .needs_top = layer->kind == RF_KIND_CLIP,
+                                 .any = memory,
+                                 .fired = (uint16_t *)((char *)memory + mask_bytes(layer, 1))};
 }
 
 /* Inputs of one position each: a channel fires in an input when it fires, and is a unit. */
@@ -196,19 +177,7 @@ static void count_inputs(const struct rf_layer *layer, const struct rf_layer_run
 void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run,
                     const struct rf_pixels *out, const struct rf_kernels *k)
 {
-    const size_t positions = out->n * out->h * out->w, words = run->mask_pitch;
-    const struct {
-        const uint16_t *mask;
-        enum rf_count count;
-    } others[] = {{run->zero, RF_COUNT_ZEROS},
-                  {run->inactive, RF_COUNT_INACTIVE},
-                  {run->top, RF_COUNT_SATURATED}};
-
-    run->tallies->positions[layer->index] += positions;
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-        if (others[i].mask)
-            k->mask_counts(others[i].mask, positions, words, words,
-                           run->tallies->counts[others[i].count] + run->first_place, run->any);
+    run->tallies->positions[layer->index] += out->n * out->h * out->w;
     if (layer->area == 1)
         count_flat(layer, run, out->n, k);
     else

@@ -84,18 +84,19 @@ void rf_channels_clear(struct rf_channel_activity *channels, size_t n);
 /* ---- one layer in one run ---------------------------------------------------------------------
  */
 
-/* Masks hold a row of words for each position (n * h * w). */
+/* The mask holds a row of words for each position (n * h * w). */
 struct rf_layer_run {
-    struct rf_tally *tallies; /* one a part, for moments; the first for the rest, too */
+    struct rf_tally *tallies; /* one a part; the first for what fired, too */
     size_t first_place, mask_pitch;
-    uint16_t *fired, *inactive, *zero, *top;
+    bool needs_inactive, needs_zero, needs_top;
+    uint16_t *fired;
     uint16_t *any; /* a row of words to work with */
 };
 
-/* Bytes for the masks of a layer of `positions` positions in a run. */
+/* Bytes for the mask of a layer of `positions` positions in a run. */
 size_t rf_layer_run_bytes(const struct rf_layer *layer, size_t positions);
 /* Lays the layer out in such memory, which is RF_ALIGN-ed. */
-void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer, size_t positions,
+void rf_layer_run_begin(struct rf_layer_run *run, const struct rf_layer *layer,
                         struct rf_tally *tallies, void *memory);
 /* Adds a finished run to the first tally. `out` is the activation's output. */
 void rf_layer_count(const struct rf_layer *layer, const struct rf_layer_run *run,

@@ -53,7 +53,7 @@ struct rf_plan {
     size_t n_values, n_steps;
     size_t slab_bytes;
     size_t scratch_bytes; /* a part */
-    size_t count_bytes;   /* masks of the largest layer */
+    size_t count_bytes;   /* the mask of the largest layer */
     int max_parts;
 
     /* Steps that run image by image (core/images.h): the first ones; parts, wishes and counters

@@ -248,7 +248,7 @@ static void run_counted(struct rf_session *s, const struct rf_step *step, const 
     const struct rf_pixels out = rf_tensor_pixels(job->exec.out[0]);
     struct rf_layer_run run;
 
-    rf_layer_run_begin(&run, layer, out.n * out.h * out.w, scope->tallies, scope->counting);
+    rf_layer_run_begin(&run, layer, scope->tallies, scope->counting);
     job->exec.layer = &run;
     run_parts(s, step, job);
     rf_layer_count(layer, &run, &out, s->model->kernels);

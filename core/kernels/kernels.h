@@ -50,13 +50,13 @@ struct rf_rows {
     const float *a, *b;        /* f's parameters; one each, or [channels] if param_step is 1 */
     size_t param_step;         /* 0 or 1 */
 
-    /* Counted variant only. One bit a channel, RF_GROUP channels a word, low bit first; bits beyond
-     * `channels` are written 0. */
-    uint16_t *fired;           /* y > 0 */
-    uint16_t *inactive;        /* v <= 0; NULL: not wanted */
-    uint16_t *zero;            /* y == 0; NULL: not wanted */
-    uint16_t *top;             /* y == b, the upper rail; NULL: not wanted */
-    size_t mask_pitch;         /* words between rows, for all four */
+    /* Counted variant only. One bit a channel, y > 0, RF_GROUP channels a word, low bit first; bits
+     * beyond `channels` are written 0. */
+    uint16_t *fired;
+    size_t mask_pitch;         /* words between rows */
+    uint32_t *inactive;        /* [channels], v <= 0; added to; NULL: not wanted */
+    uint32_t *zero;            /* [channels], y == 0; the same */
+    uint32_t *top;             /* [channels], y == b, the upper rail; the same */
     double *sum, *sum_squares; /* [channels], of finite y; added to */
     float *max;                /* [channels], of finite y; raised */
     uint32_t *nonfinite, *nan; /* [channels], y that are not; added to */

@@ -48,11 +48,9 @@ static void each(int isa, int rounds,
 /* ---- rows -------------------------------------------------------------------------------------
  */
 
-static uint16_t *mask_or_null(struct test_fences *f, const struct rf_rows *r)
+static uint32_t *counts_or_null(struct test_fences *f, size_t channels)
 {
-    const size_t words = extent(r->rows, r->mask_pitch, rf_mask_words(r->channels));
-
-    return any(0, 1) ? test_fenced(f, words * sizeof(uint16_t)) : NULL;
+    return any(0, 1) ? test_fenced(f, channels * sizeof(uint32_t)) : NULL;
 }
 
 static void counters(struct test_fences *f, struct rf_rows *r)
@@ -61,9 +59,9 @@ static void counters(struct test_fences *f, struct rf_rows *r)
 
     r->mask_pitch = words + any(0, 2);
     r->fired = test_fenced(f, extent(r->rows, r->mask_pitch, words) * sizeof(*r->fired));
-    r->inactive = mask_or_null(f, r);
-    r->zero = mask_or_null(f, r);
-    r->top = mask_or_null(f, r);
+    r->inactive = counts_or_null(f, r->channels);
+    r->zero = counts_or_null(f, r->channels);
+    r->top = counts_or_null(f, r->channels);
     r->sum = test_fenced(f, r->channels * sizeof(*r->sum));
     r->sum_squares = test_fenced(f, r->channels * sizeof(*r->sum));
     r->max = floats(f, r->channels);

@@ -10,6 +10,7 @@
 #include "tests/unit/kernel_test.h"
 
 #define GUARD16 0xa5c3u
+#define BEFORE 7 /* counted already */
 
 /* ---- the rows of unary.def ------------------------------------------------------------------ */
 
@@ -83,12 +84,13 @@ static bool is_close(const struct unary *u, float y, float x, float a, float b)
 /* ---- a call between guards ------------------------------------------------------------------ */
 
 /* Which of the optional things a call has. */
-enum { AFFINE = 1, RESIDUAL = 2, PER_CHANNEL = 4, IN_PLACE = 8, ALL_MASKS = 16, PITCHED = 32 };
+enum { AFFINE = 1, RESIDUAL = 2, PER_CHANNEL = 4, IN_PLACE = 8, ALL_COUNTS = 16, PITCHED = 32 };
 
 struct call {
     struct rf_rows r;
     float *x, *y, *residual; /* allocations; x and y start with guards, one float off alignment */
-    uint16_t *masks[4];
+    uint16_t *fired;
+    uint32_t counts[3][MAX_CHANNELS + 2]; /* inactive, zero, top; one guard on either side */
     size_t floats, words;
     double sum[MAX_CHANNELS + 2], squares[MAX_CHANNELS + 2];
     float max[MAX_CHANNELS + 2];
@@ -151,19 +153,19 @@ static void call_init(struct call *c, const struct unary *u, size_t rows, size_t
         c->r.x = c->r.y;
     }
     set_parameters(c, u, flags);
-    for (size_t m = 0; m < 4; m++) {
-        c->masks[m] = guarded(c->words * 2, GUARDS * 2);
-        for (size_t i = 0; i < c->words + 2 * GUARDS; i++)
-            c->masks[m][i] = GUARD16;
-    }
-    c->r.fired = c->masks[0] + GUARDS;
-    if (flags & ALL_MASKS) {
-        c->r.inactive = c->masks[1] + GUARDS;
-        c->r.zero = c->masks[2] + GUARDS;
-        c->r.top = c->masks[3] + GUARDS;
+    c->fired = guarded(c->words * 2, GUARDS * 2);
+    for (size_t i = 0; i < c->words + 2 * GUARDS; i++)
+        c->fired[i] = GUARD16;
+    c->r.fired = c->fired + GUARDS;
+    if (flags & ALL_COUNTS) {
+        c->r.inactive = c->counts[0] + 1;
+        c->r.zero = c->counts[1] + 1;
+        c->r.top = c->counts[2] + 1;
     }
     for (size_t i = 0; i < channels + 2; i++)
         c->max[i] = -INFINITY;
+    for (size_t i = 0; i < MAX_CHANNELS + 2; i++)
+        c->counts[0][i] = c->counts[1][i] = c->counts[2][i] = BEFORE;
 }
 
 static void call_release(struct call *c)
@@ -171,8 +173,7 @@ static void call_release(struct call *c)
     free(c->x);
     free(c->y);
     free(c->residual);
-    for (size_t m = 0; m < 4; m++)
-        free(c->masks[m]);
+    free(c->fired);
 }
 
 /* v of every position, by the Identity kernel of the same instruction set. */
@@ -223,38 +224,52 @@ static void check_values(const char *isa, const struct unary *u, const struct ca
                "%s/%s %zu x %zu writes out of bounds", u->name, isa, r->rows, r->channels);
 }
 
-static uint16_t recount_word(const struct rf_rows *r, size_t mask, size_t row, size_t word,
-                             const float *v)
+static uint16_t recount_word(const struct rf_rows *r, size_t row, size_t word)
 {
     unsigned bits = 0;
 
-    for (size_t lane = 0; lane < RF_GROUP && word * RF_GROUP + lane < r->channels; lane++) {
-        const size_t ch = word * RF_GROUP + lane;
-        const float y = r->y[row * r->y_pitch + ch];
-        const bool is[] = {y > 0, v[row * r->channels + ch] <= 0, y == 0,
-                           y == r->b[r->param_step ? ch : 0]};
-        bits |= (unsigned)is[mask] << lane;
-    }
+    for (size_t lane = 0; lane < RF_GROUP && word * RF_GROUP + lane < r->channels; lane++)
+        bits |= (unsigned)(r->y[row * r->y_pitch + word * RF_GROUP + lane] > 0) << lane;
     return (uint16_t)bits;
 }
 
-static void check_masks(const char *isa, const struct unary *u, const struct call *c,
-                        const float *v, int flags)
+static void check_fired(const char *isa, const struct unary *u, const struct call *c)
 {
     const struct rf_rows *const r = &c->r;
     const size_t words = rf_mask_words(r->channels);
 
-    for (size_t m = 0; m < 4; m++) {
-        const uint16_t *const mask = c->masks[m];
-        const bool wanted = m == 0 || flags & ALL_MASKS;
-        for (size_t i = 0; i < c->words + 2 * GUARDS; i++) {
-            const bool inside = wanted && i >= GUARDS && i < GUARDS + c->words &&
-                                (i - GUARDS) % r->mask_pitch < words;
-            const size_t at = inside ? i - GUARDS : 0;
-            const uint16_t want =
-                inside ? recount_word(r, m, at / r->mask_pitch, at % r->mask_pitch, v) : GUARD16;
-            EXPECT(mask[i] == want, "%s/%s %zu x %zu: mask %zu word %zu is %04x, want %04x",
-                   u->name, isa, r->rows, r->channels, m, i, mask[i], want);
+    for (size_t i = 0; i < c->words + 2 * GUARDS; i++) {
+        const bool inside =
+            i >= GUARDS && i < GUARDS + c->words && (i - GUARDS) % r->mask_pitch < words;
+        const size_t at = inside ? i - GUARDS : 0;
+        const uint16_t want =
+            inside ? recount_word(r, at / r->mask_pitch, at % r->mask_pitch) : GUARD16;
+        EXPECT(c->fired[i] == want, "%s/%s %zu x %zu: word %zu is %04x, want %04x", u->name, isa,
+               r->rows, r->channels, i, c->fired[i], want);
+    }
+}
+
+/* What was counted before the call stays in. */
+static void check_counts(const char *isa, const struct unary *u, const struct call *c,
+                         const float *v, int flags)
+{
+    static const char *const names[] = {"inactive", "zero", "top"};
+    const struct rf_rows *const r = &c->r;
+
+    for (size_t k = 0; k < 3; k++) {
+        for (size_t i = 0; i < MAX_CHANNELS + 2; i++) {
+            const size_t ch = i - 1;
+            uint32_t want = BEFORE;
+
+            for (size_t row = 0; flags & ALL_COUNTS && i && ch < r->channels && row < r->rows;
+                 row++) {
+                const float y = r->y[row * r->y_pitch + ch];
+                const bool is[] = {v[row * r->channels + ch] <= 0, y == 0,
+                                   y == r->b[r->param_step ? ch : 0]};
+                want += is[k];
+            }
+            EXPECT(c->counts[k][i] == want, "%s/%s %zu x %zu: %s of channel %zu is %u, want %u",
+                   u->name, isa, r->rows, r->channels, names[k], ch, c->counts[k][i], want);
         }
     }
 }
@@ -307,7 +322,8 @@ static void run_call(const struct rf_kernels *k, enum rf_unary op, size_t rows, 
     (counted ? k->rows_counted : k->rows)[op](&c.r);
     check_values(k->isa, u, &c, v);
     if (counted) {
-        check_masks(k->isa, u, &c, v, flags);
+        check_fired(k->isa, u, &c);
+        check_counts(k->isa, u, &c, v, flags);
         /* One value above all others takes the last bits of every partial sum. */
         check_moments(k->isa, u, &c, value == any_value ? 4e-6 : 1e-6);
     }
@@ -345,7 +361,7 @@ START_TEST(rows_match_reference)
                 run_call(k, op, some_rows[r], channels, flags, any_value, true);
             }
             run_call(k, op, some_rows[r], channels, 0, any_value, false);
-            run_call(k, op, some_rows[r], channels, ALL_MASKS, ordinary_value, true);
+            run_call(k, op, some_rows[r], channels, ALL_COUNTS, ordinary_value, true);
         }
     }
 }

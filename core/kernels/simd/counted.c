@@ -1,78 +1,68 @@
 /*
- * Activations that count: as rows.c, and of each channel the masks, the sum, the sum of squares and
- * the maximum, all in the pass that computes the values. Sums are kept in float for at most
- * SUM_ROWS rows, in two accumulators, then added to the caller's doubles.
+ * Activations that count: as rows.c, and of each channel what fired, the counts, the sum, the sum
+ * of squares and the maximum, all in the pass that computes the values. Sums are kept in float for
+ * at most SUM_ROWS rows, in two accumulators, then added to the caller's doubles.
  */
 #include "core/kernels/simd/unary.h"
 
 #define SUM_ROWS 64
 
-/* A place in the masks: words of one group from one row on. */
+/* A place in the mask: words of one group from one row on. */
 struct mask_cursor {
-    uint16_t *fired, *inactive, *zero, *top; /* the last three may be NULL */
+    uint16_t *fired;
     size_t pitch;
     unsigned shift; /* of lane 0 in the word */
     uint32_t keep;  /* the lanes that are channels */
-    bool only_fired;
 };
 
 struct counters {
     vf sum, squares, max;
+    vi inactive, zero, top;
+    bool more; /* one of them is wanted */
 };
 
 /* A word's first vector sets it, those behind add their bits. */
-RF_INLINE void put_bits(uint16_t *word, vm m, const struct mask_cursor *k)
+RF_INLINE void put_fired(struct mask_cursor *k, vf y)
 {
-    const uint32_t bits = v_bits(m) & k->keep;
+    const uint32_t bits = v_bits(v_gt(y, v_set(0))) & k->keep;
 
     if (VW == RF_GROUP || k->shift == 0)
-        *word = (uint16_t)bits;
+        *k->fired = (uint16_t)bits;
     else
-        *word = (uint16_t)(*word | bits << k->shift);
-}
-
-RF_INLINE void put_masks(struct mask_cursor *k, vf v, vf y, vf b)
-{
-    put_bits(k->fired, v_gt(y, v_set(0)), k);
+        *k->fired = (uint16_t)(*k->fired | bits << k->shift);
     k->fired += k->pitch;
-    if (k->only_fired)
-        return;
-    if (k->inactive) {
-        put_bits(k->inactive, v_le(v, v_set(0)), k);
-        k->inactive += k->pitch;
-    }
-    if (k->zero) {
-        put_bits(k->zero, v_eq(y, v_set(0)), k);
-        k->zero += k->pitch;
-    }
-    if (k->top) {
-        put_bits(k->top, v_eq(y, b), k);
-        k->top += k->pitch;
-    }
 }
 
 RF_INLINE struct mask_cursor mask_cursor(const struct rf_rows *r, size_t c, size_t lanes,
                                          size_t row)
 {
-    const size_t at = row * r->mask_pitch + c / RF_GROUP;
-
     return (struct mask_cursor){
-        .fired = r->fired + at,
-        .inactive = r->inactive ? r->inactive + at : NULL,
-        .zero = r->zero ? r->zero + at : NULL,
-        .top = r->top ? r->top + at : NULL,
+        .fired = r->fired + row * r->mask_pitch + c / RF_GROUP,
         .pitch = r->mask_pitch,
         .shift = (unsigned)(c % RF_GROUP),
         .keep = lanes == VW ? 0xffff : (1u << lanes) - 1,
-        .only_fired = !r->inactive && !r->zero && !r->top,
     };
 }
 
-RF_INLINE void count(struct counters *n, vf y)
+RF_INLINE struct counters counters_begin(const struct rf_rows *r, size_t c, size_t lanes)
+{
+    return (struct counters){.max = v_load_lanes(r->max + c, lanes),
+                             .more = r->inactive || r->zero || r->top};
+}
+
+RF_INLINE void count(const struct rf_rows *r, struct counters *n, vf v, vf y, vf b)
 {
     n->sum += y;
     n->squares = v_fma(y, y, n->squares);
     n->max = v_max(n->max, y);
+    if (!n->more)
+        return;
+    if (r->inactive)
+        n->inactive = v_count(n->inactive, v_le(v, v_set(0)));
+    if (r->zero)
+        n->zero = v_count(n->zero, v_eq(y, v_set(0)));
+    if (r->top)
+        n->top = v_count(n->top, v_eq(y, b));
 }
 
 struct pixel {
@@ -88,8 +78,9 @@ RF_INLINE void step(const struct rf_rows *r, struct pixel *p)
         p->residual += r->residual_pitch;
 }
 
-RF_INLINE void one_row(const struct pixel *at, size_t lanes, vf scale, vf bias, vf a, vf b,
-                       struct mask_cursor *masks, struct counters *counters, unary_fn *f)
+RF_INLINE void one_row(const struct rf_rows *r, const struct pixel *at, size_t lanes, vf scale,
+                       vf bias, vf a, vf b, struct mask_cursor *mask, struct counters *counters,
+                       unary_fn *f)
 {
     vf v = v_fma(v_load_lanes(at->x, lanes), scale, bias);
 
@@ -97,8 +88,8 @@ RF_INLINE void one_row(const struct pixel *at, size_t lanes, vf scale, vf bias, 
         v += v_load_lanes(at->residual, lanes);
     const vf y = f(v, a, b);
     v_store_lanes(at->y, y, lanes);
-    put_masks(masks, v, y, b);
-    count(counters, y);
+    put_fired(mask, y);
+    count(r, counters, v, y, b);
 }
 
 /* Sums of finite values are finite, but for squares above FLT_MAX. */
@@ -135,6 +126,12 @@ static __attribute__((noinline, cold)) void count_singly(const struct rf_rows *r
 RF_INLINE void add_counters(const struct rf_rows *call, const struct rf_rows r, size_t c,
                             size_t lanes, size_t first, size_t last, struct counters n)
 {
+    if (n.more && r.inactive)
+        v_add_to_counts(r.inactive + c, n.inactive, lanes);
+    if (n.more && r.zero)
+        v_add_to_counts(r.zero + c, n.zero, lanes);
+    if (n.more && r.top)
+        v_add_to_counts(r.top + c, n.top, lanes);
     if (!may_be_finite(n.sum, n.squares, lanes)) {
         count_singly(call, c, lanes, first, last);
         return;
@@ -157,21 +154,24 @@ RF_INLINE void vector_rows(const struct rf_rows *call, const struct rf_rows r, s
         .residual = r.residual ? r.residual + first * r.residual_pitch + c : NULL,
         .y = r.y + first * r.y_pitch + c,
     };
-    struct mask_cursor masks = mask_cursor(&r, c, lanes, first);
-    struct counters even = {v_set(0), v_set(0), v_load_lanes(r.max + c, lanes)}, odd = even;
+    struct mask_cursor mask = mask_cursor(&r, c, lanes, first);
+    struct counters even = counters_begin(&r, c, lanes), odd = even;
     size_t n = last - first;
 
     for (; n >= 2; n -= 2) {
-        one_row(&at, lanes, scale, bias, a, b, &masks, &even, f);
+        one_row(&r, &at, lanes, scale, bias, a, b, &mask, &even, f);
         step(&r, &at);
-        one_row(&at, lanes, scale, bias, a, b, &masks, &odd, f);
+        one_row(&r, &at, lanes, scale, bias, a, b, &mask, &odd, f);
         step(&r, &at);
     }
     if (n)
-        one_row(&at, lanes, scale, bias, a, b, &masks, &even, f);
+        one_row(&r, &at, lanes, scale, bias, a, b, &mask, &even, f);
     even.sum += odd.sum;
     even.squares += odd.squares;
     even.max = v_max(even.max, odd.max);
+    even.inactive += odd.inactive;
+    even.zero += odd.zero;
+    even.top += odd.top;
     add_counters(call, r, c, lanes, first, last, even);
 }
 
@@ -181,12 +181,12 @@ RF_INLINE void single_row(const struct rf_rows *call, const struct rf_rows r, si
 {
     const struct pixel at = {
         .x = r.x + c, .residual = r.residual ? r.residual + c : NULL, .y = r.y + c};
-    struct mask_cursor masks = mask_cursor(&r, c, lanes, 0);
-    struct counters n = {v_set(0), v_set(0), v_load_lanes(r.max + c, lanes)};
+    struct mask_cursor mask = mask_cursor(&r, c, lanes, 0);
+    struct counters n = counters_begin(&r, c, lanes);
 
-    one_row(&at, lanes, channel_values(r.scale, c, lanes, NO_SCALE),
+    one_row(&r, &at, lanes, channel_values(r.scale, c, lanes, NO_SCALE),
             channel_values(r.bias, c, lanes, NO_BIAS), parameter(r.a, r.param_step, c, lanes),
-            parameter(r.b, r.param_step, c, lanes), &masks, &n, f);
+            parameter(r.b, r.param_step, c, lanes), &mask, &n, f);
     add_counters(call, r, c, lanes, 0, 1, n);
 }
 

@@ -322,6 +322,31 @@ RF_INLINE void v_store_lanes(float *p, vf v, size_t lanes)
         v_store_part(p, v, lanes);
 }
 
+/* n[i] + 1 where the condition holds. */
+RF_INLINE vi v_count(vi n, vm m)
+{
+#ifdef RF_AVX512
+    return (vi)_mm512_mask_sub_epi32((__m512i)n, m, (__m512i)n, _mm512_set1_epi32(-1));
+#else
+    return n - m;
+#endif
+}
+
+/* count[i] += n[i] for the first `lanes` lanes. */
+RF_INLINE void v_add_to_counts(uint32_t *count, vi n, size_t lanes)
+{
+    vi sum;
+
+    if (lanes < VW) {
+        for (size_t i = 0; i < lanes; i++)
+            count[i] += (uint32_t)n[i];
+        return;
+    }
+    memcpy(&sum, count, sizeof(sum));
+    sum += n;
+    memcpy(count, &sum, sizeof(sum));
+}
+
 /* sum[i] += x[i] for the first `lanes` lanes, in double. */
 RF_INLINE void v_add_to_doubles(double *sum, vf x, size_t lanes)
 {
