@@ -6,9 +6,11 @@
 #include "core/gemm.h"
 #include "core/ops/conv.h"
 
-#define BLOCK 112  /* output positions that are finished while they are hot */
-#define COLUMNS 64 /* ... and their channels; a multiple of RF_GROUP and of panels */
-#define FEW 448    /* positions below which parts share columns instead of positions */
+#define BLOCK 112               /* output positions that are finished while they are hot */
+#define COLUMNS 64              /* ... and their channels; a multiple of RF_GROUP and of panels */
+#define LEAST 28                /* positions of a part */
+#define FEW 100                 /* positions ... */
+#define LARGE ((size_t)2 << 20) /* ... and bytes of weights of which parts share columns */
 
 struct state {
     struct rf_conv_state common; /* first */
@@ -52,6 +54,13 @@ static void look(const struct rf_exec *x, struct layer *l)
     l->depth = l->n_in * (joined ? (size_t)w->kernel[1] : 1);
 }
 
+/* Parts that share positions all read the weights; those that share columns all read the input, and
+ * wait for each other's rows of it. */
+static bool shares_columns(size_t positions, const struct rf_shape *weight, int64_t groups)
+{
+    return groups == 1 && positions < FEW && (size_t)rf_numel(weight) * sizeof(float) > LARGE;
+}
+
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {
     const struct state *const s = state;
@@ -67,9 +76,9 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
 
     x->halo = rf_window_halo(&w);
     x->cost = x->macs;
-    x->max_parts = positions < FEW && s->common.conv.groups == 1
+    x->max_parts = shares_columns(positions, &x->in[1]->shape, s->common.conv.groups)
                        ? (channels + COLUMNS - 1) / COLUMNS
-                       : positions / BLOCK + 1;
+                       : positions / LEAST + 1;
     x->scratch = taps * sizeof(ptrdiff_t) + BLOCK * (sizeof(float *) + sizeof(const float *));
     x->algorithm = taps == 1 ? "pointwise panel" : "direct panel";
     return rf_epilogue_infer(&s->common.epilogue, x);
@@ -185,7 +194,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     c1 = l.out.c;
     b.row = (const float **)(b.tap + l.window.kernel[0] * l.window.kernel[1]);
     b.y = (float **)(b.row + BLOCK);
-    if (last < FEW && l.groups == 1) {
+    if (shares_columns(last, &x->in[1]->shape, (int64_t)l.groups)) {
         rf_part_range((c1 + COLUMNS - 1) / COLUMNS, part, n_parts, &c0, &c1);
         c0 *= COLUMNS;
         c1 = c1 * COLUMNS < l.out.c ? c1 * COLUMNS : l.out.c;
