@@ -95,24 +95,25 @@ void rf_features_add(struct rf_feature_sum *sum, const struct rf_feature_map *ma
 /* ---- blocks ------------------------------------------------------------------------------------
  */
 
-static void subtract(struct rf_feature_sum *from, const struct rf_feature_sum *sum,
-                     const struct rf_feature_map *map)
+/* Anew each time: sums from which large values were taken off again would be rounded as those were.
+ */
+static void sum_up(struct rf_recent *r)
 {
-    from->inputs -= sum->inputs;
-    from->nonfinite -= sum->nonfinite;
-    for (size_t k = 0; k < map->n_classes; k++)
-        from->classes[k] -= sum->classes[k];
-    for (size_t f = 0; f < map->n_features; f++)
-        from->sum[f] -= sum->sum[f];
+    rf_feature_sum_clear(&r->window, r->map);
+    for (size_t i = 0; i < r->n; i++)
+        rf_feature_sum_add(&r->window, &r->blocks[(r->first + i) % RF_N_BLOCKS], r->map);
 }
 
+/* Blocks behind which there are inputs enough. */
 static void drop_old(struct rf_recent *r)
 {
-    while (r->n && r->window.inputs - r->blocks[r->first].inputs >= RF_DRIFT_WINDOW) {
-        subtract(&r->window, &r->blocks[r->first], r->map);
-        r->first = (r->first + 1) % RF_N_BLOCKS;
-        r->n--;
-    }
+    uint64_t inputs = 0;
+    size_t n = 0;
+
+    while (n < r->n && inputs < RF_DRIFT_WINDOW)
+        inputs += r->blocks[(r->first + r->n - ++n) % RF_N_BLOCKS].inputs;
+    r->first = (r->first + r->n - n) % RF_N_BLOCKS;
+    r->n = n;
 }
 
 static void compare(struct rf_recent *r)
@@ -133,12 +134,12 @@ static void keep_block(struct rf_recent *r)
     struct rf_feature_sum *const slot = &r->blocks[(r->first + r->n) % RF_N_BLOCKS];
     const struct rf_feature_sum free_one = *slot;
 
-    rf_feature_sum_add(&r->window, &r->open, r->map);
     r->seen += r->open.inputs;
     *slot = r->open;
     r->open = free_one;
     r->n++;
     drop_old(r);
+    sum_up(r);
     compare(r);
 }
 
@@ -150,6 +151,8 @@ void rf_recent_add(struct rf_recent *r, const struct rf_layer *layers,
     if (!r->map || (!r->baseline && !wanted))
         return;
     rf_features_add(&r->open, r->map, layers, tallies, n, in);
+    if (r->baseline && r->open.nonfinite) /* the rest of the block may be long in coming */
+        r->drift.state = rf_drift_watch_step(&r->watch, &r->open, 0, r->seen);
     if (r->open.inputs < RF_BLOCK_INPUTS)
         return;
     if (wanted)
