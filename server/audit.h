@@ -12,8 +12,12 @@ struct srv_audit {
     const struct rf_activity *activity;
     const struct srv_products *products;
     struct rf_criteria criteria;
-    size_t replicas; /* 0: it is one network over data */
+    size_t replicas;                   /* 0: it is one network over data */
+    struct rf_layer_verdict *verdicts; /* of its layers, by srv_audit_judge; owned */
 };
+
+/* Before all that follows. The caller frees the verdicts. */
+enum rf_status srv_audit_judge(struct srv_audit *x, struct rf_error *err) RF_CHECKED;
 
 /* Rules of --fail-on. */
 struct srv_rule {

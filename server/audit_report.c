@@ -12,6 +12,17 @@
 
 /* ---- what it comes to ---- */
 
+enum rf_status srv_audit_judge(struct srv_audit *x, struct rf_error *err)
+{
+    const size_t n = x->activity->n_layers;
+    x->verdicts = calloc(n + 1, sizeof *x->verdicts);
+    if (!x->verdicts)
+        return rf_fail_nomem(err, "verdicts", n * sizeof *x->verdicts);
+    for (size_t i = 0; i < n; i++)
+        rf_layer_judge(x->activity, i, &x->criteria, &x->verdicts[i]);
+    return RF_OK;
+}
+
 /* Over all layers. */
 struct sums {
     size_t channels, dead, near_dead, always_on;
@@ -24,14 +35,13 @@ static void add_up(const struct srv_audit *x, struct sums *s)
     *s = (struct sums){.known = x->activity->n_layers > 0};
     for (size_t i = 0; i < x->activity->n_layers; i++) {
         const struct rf_layer_activity *layer = &x->activity->layers[i];
-        struct rf_layer_verdict v;
-        rf_layer_judge(x->activity, i, &x->criteria, &v);
-        s->known &= v.known;
-        s->dying |= v.dying;
+        const struct rf_layer_verdict *v = &x->verdicts[i];
+        s->known &= v->known;
+        s->dying |= v->dying;
         s->channels += layer->n_channels;
-        s->dead += v.dead;
-        s->near_dead += v.near_dead;
-        s->always_on += v.always_on;
+        s->dead += v->dead;
+        s->near_dead += v->near_dead;
+        s->always_on += v->always_on;
         s->values += layer->total.values;
         s->zeros += layer->total.zeros;
         s->nonfinite += layer->total.nonfinite;
@@ -43,11 +53,8 @@ void srv_audit_save(const struct srv_audit *x, struct srv_saving *saving)
     const size_t n = x->activity->n_layers;
     size_t *dead = calloc(n + 1, sizeof *dead);
     *saving = (struct srv_saving){0};
-    for (size_t i = 0; dead && i < n; i++) {
-        struct rf_layer_verdict v;
-        rf_layer_judge(x->activity, i, &x->criteria, &v);
-        dead[i] = v.dead;
-    }
+    for (size_t i = 0; dead && i < n; i++)
+        dead[i] = x->verdicts[i].dead;
     if (dead)
         srv_products_save(x->products, x->activity->layers, n, dead, saving);
     free(dead);
@@ -82,10 +89,9 @@ size_t srv_rule_check(struct rf_buf *b, const struct srv_audit *x, const struct 
     size_t n = 0;
     for (size_t i = 0; i < x->activity->n_layers; i++) {
         const struct rf_layer_activity *layer = &x->activity->layers[i];
-        struct rf_layer_verdict v;
-        rf_layer_judge(x->activity, i, &x->criteria, &v);
-        if (rule->dying && v.dying)
-            rf_buf_printf(b, "%s is dying: %zu of %zu channels are dead\n", layer->name, v.dead,
+        const struct rf_layer_verdict *v = &x->verdicts[i];
+        if (rule->dying && v->dying)
+            rf_buf_printf(b, "%s is dying: %zu of %zu channels are dead\n", layer->name, v->dead,
                           layer->n_channels);
         else if (!rule->dying && sparsity(layer) > rule->sparsity)
             rf_buf_printf(b, "%s has sparsity %.4f, more than %g\n", layer->name, sparsity(layer),
@@ -141,14 +147,13 @@ static int name_width(const struct srv_audit *x)
 static void add_row(struct rf_buf *b, const struct srv_audit *x, size_t i, int width)
 {
     const struct rf_layer_activity *layer = &x->activity->layers[i];
-    struct rf_layer_verdict v;
+    const struct rf_layer_verdict *v = &x->verdicts[i];
     char dead[48], near_dead[24], always_on[24], zeros[BAR + 1];
-    rf_layer_judge(x->activity, i, &x->criteria, &v);
-    const char *verdict = srv_verdict_text(layer, &v);
+    const char *verdict = srv_verdict_text(layer, v);
     rf_buf_printf(b, "%-*s  %-16s  %18s  %5s  %6s  %s %6.2f %%  %9.4g  %9.4g  %9.4g  %s\n", width,
-                  layer->name, layer->type, dead_text(dead, v.dead, layer->n_channels, v.known),
-                  count_text(near_dead, v.near_dead, v.known),
-                  count_text(always_on, v.always_on, v.known), bar(zeros, sparsity(layer)),
+                  layer->name, layer->type, dead_text(dead, v->dead, layer->n_channels, v->known),
+                  count_text(near_dead, v->near_dead, v->known),
+                  count_text(always_on, v->always_on, v->known), bar(zeros, sparsity(layer)),
                   100 * sparsity(layer), srv_mean(&layer->total), srv_std(&layer->total),
                   layer->total.max, verdict ? verdict : "-");
     if (layer->total.nonfinite)
@@ -160,17 +165,16 @@ static void add_dead(struct rf_buf *b, const struct srv_audit *x)
 {
     for (size_t i = 0; i < x->activity->n_layers; i++) {
         const struct rf_layer_activity *layer = &x->activity->layers[i];
-        struct rf_layer_verdict v;
+        const size_t dead = x->verdicts[i].dead;
         size_t listed = 0;
-        rf_layer_judge(x->activity, i, &x->criteria, &v);
-        if (v.dead == 0)
+        if (dead == 0)
             continue;
         rf_buf_printf(b, "dead in %s:", layer->name);
         for (size_t c = 0; c < layer->n_channels && listed < MOST_LISTED; c++)
             if (rf_channel_is_dead(&layer->channels[c], &x->criteria))
                 rf_buf_printf(b, "%s %zu", listed++ ? "," : "", c);
-        if (v.dead > listed)
-            rf_buf_printf(b, " and %zu more", v.dead - listed);
+        if (dead > listed)
+            rf_buf_printf(b, " and %zu more", dead - listed);
         rf_buf_text(b, "\n");
     }
 }

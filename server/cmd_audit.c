@@ -152,15 +152,12 @@ static enum rf_status print(const struct srv_audit *audit, bool json, struct rf_
 /* A verdict that cannot be given must not pass for a good one. */
 static enum rf_status check_known(const struct srv_audit *audit, struct rf_error *err)
 {
-    for (size_t i = 0; i < audit->activity->n_layers; i++) {
-        struct rf_layer_verdict v;
-        rf_layer_judge(audit->activity, i, &audit->criteria, &v);
-        if (!v.known)
+    for (size_t i = 0; i < audit->activity->n_layers; i++)
+        if (!audit->verdicts[i].known)
             return rf_fail(err, RF_INVALID,
                            "--fail-on dying: that takes %" PRIu64
                            " different inputs (--activity-min-inputs), and there are %zu",
                            audit->criteria.min_inputs, audit->activity->distinct_inputs);
-    }
     return RF_OK;
 }
 
@@ -186,12 +183,15 @@ static int judge(const struct srv_audit *audit, const struct srv_list *rules)
     return broken ? SRV_EXIT_VERDICT : SRV_EXIT_OK;
 }
 
-static int report(const struct srv_audit *audit, const struct srv_config *config)
+static int report(struct srv_audit *audit, const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
-    if (print(audit, config->json, &err))
-        return srv_fail("%s", err.text);
-    return judge(audit, &config->fail_on);
+    enum rf_status rc = srv_audit_judge(audit, &err);
+    if (!rc)
+        rc = print(audit, config->json, &err);
+    const int code = rc ? srv_fail("%s", err.text) : judge(audit, &config->fail_on);
+    free(audit->verdicts);
+    return code;
 }
 
 /* ---- the two ways ---- */
@@ -214,11 +214,11 @@ static enum rf_status audit_data(struct run *run, int *code, struct rf_error *er
         rc = srv_products_find(&products, run->model->model, activity->layers, activity->n_layers,
                                err);
     if (!rc) {
-        const struct srv_audit audit = {.model = run->model->name,
-                                        .version = run->model->version,
-                                        .activity = activity,
-                                        .products = &products,
-                                        .criteria = srv_criteria(run->config)};
+        struct srv_audit audit = {.model = run->model->name,
+                                  .version = run->model->version,
+                                  .activity = activity,
+                                  .products = &products,
+                                  .criteria = srv_criteria(run->config)};
         *code = report(&audit, run->config);
     }
     srv_products_release(&products);
@@ -235,12 +235,12 @@ static int merge(const struct srv_config *config)
     if (rc) {
         srv_fail("%s", err.text);
     } else {
-        const struct srv_audit audit = {.model = merge.model,
-                                        .version = merge.version,
-                                        .activity = &merge.activity,
-                                        .products = &merge.products,
-                                        .criteria = srv_criteria(config),
-                                        .replicas = config->args.n};
+        struct srv_audit audit = {.model = merge.model,
+                                  .version = merge.version,
+                                  .activity = &merge.activity,
+                                  .products = &merge.products,
+                                  .criteria = srv_criteria(config),
+                                  .replicas = config->args.n};
         code = report(&audit, config);
     }
     srv_merge_release(&merge);
