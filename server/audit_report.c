@@ -207,11 +207,12 @@ void srv_audit_table(struct rf_buf *b, const struct srv_audit *x)
     rf_buf_printf(b, "%s, version %s: %" PRIu64 " inputs, ", x->model, x->version,
                   x->activity->inputs);
     if (x->replicas)
-        rf_buf_printf(b, "%zu replicas\n\n", x->replicas);
+        rf_buf_printf(b, "%zu replicas", x->replicas);
     else
-        rf_buf_printf(b, "%s%zu different ones\n\n",
-                      x->activity->inputs > RF_DISTINCT_INPUTS ? "among the last " : "",
-                      x->activity->distinct_inputs);
+        rf_buf_printf(b, "%zu different", x->activity->distinct_inputs);
+    if (!x->replicas && x->activity->inputs > RF_DISTINCT_INPUTS)
+        rf_buf_printf(b, " among the newest %d", RF_DISTINCT_INPUTS);
+    rf_buf_text(b, "\n\n");
     rf_buf_printf(b, "%-*s  %-16s  %18s  %5s  %6s  %-*s  %9s  %9s  %9s  %s\n", width, "layer",
                   "type", "dead channels", "near", "always", BAR + 9, "sparsity", "mean", "std",
                   "max", "verdict");

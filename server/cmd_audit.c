@@ -117,6 +117,8 @@ static enum rf_status run_all(struct run *run, struct rf_error *err)
         if (!rc)
             show_progress(run);
     }
+    if (rc && run->percent >= 0)
+        fputs("\n", stderr); /* what went wrong has a line of its own */
     return rc;
 }
 

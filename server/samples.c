@@ -26,7 +26,7 @@ struct srv_samples {
     const struct rf_model_io *io;
     struct file *files; /* one for each input */
     struct rf_tensor *inputs;
-    int64_t rows;
+    int64_t rows, done;
 };
 
 /* ---- opening ---- */
@@ -208,9 +208,10 @@ static enum rf_status read_rows(struct file *f, size_t bytes, struct rf_error *e
     return RF_OK;
 }
 
-/* By the rules for requests: types are converted, and flat rows get the input's shape. */
+/* By the rules for requests: types are converted, and flat rows get the input's shape. `first` is
+ * their number in the file. */
 static enum rf_status decode_rows(struct file *f, const struct rf_model_io *io, size_t input,
-                                  const struct rf_shape *shape, struct rf_error *err)
+                                  const struct rf_shape *shape, int64_t first, struct rf_error *err)
 {
     const struct rf_decode_options options = {.raw_dtype = RF_N_DTYPE, .max_bytes = SIZE_MAX / 2};
     struct rf_model_io one = *io;
@@ -227,7 +228,8 @@ static enum rf_status decode_rows(struct file *f, const struct rf_model_io *io, 
     const enum rf_status rc = rf_infer_decode(&f->request, RF_BODY_NPY, &one, &options,
                                               f->body.data, f->body.len, &inner);
     if (rc)
-        return rf_fail(err, rc, "%s: %s", f->path, inner.text);
+        return rf_fail(err, rc, "%s: rows %" PRId64 " to %" PRId64 ": %s", f->path, first,
+                       first + shape->dim[0] - 1, inner.text);
     f->decoded = true;
     const struct rf_shape *got = &f->request.inputs[0].shape;
     if (got->rank < 1 || got->dim[0] != shape->dim[0])
@@ -245,11 +247,12 @@ enum rf_status srv_samples_read(struct srv_samples *s, int64_t n, const struct r
         enum rf_status rc =
             read_rows(f, (size_t)rf_numel(&shape) * rf_dtype_size(f->npy.dtype), err);
         if (!rc)
-            rc = decode_rows(f, s->io, i, &shape, err);
+            rc = decode_rows(f, s->io, i, &shape, s->done, err);
         if (rc)
             return rc;
         s->inputs[i] = f->request.inputs[0];
     }
+    s->done += n;
     *inputs = s->inputs;
     return RF_OK;
 }

@@ -100,12 +100,12 @@ class OverData(unittest.TestCase):
         self.assertIn("dead in features.2: 3, 7, 15\n", done.stdout)
         self.assertIn(" MACs (", done.stdout)
 
-    def test_progress_on_a_terminal(self):
+    def on_a_terminal(self, *args):
+        """Exit code, stdout, and what a terminal that stderr is would have shown."""
         ours, theirs = pty.openpty()
         with open(ours, "rb", buffering=0) as terminal:
-            done = subprocess.run([str(support.BINARY), "audit", "digits", str(IMAGES), "--batch", "9"],
-                                  env=support.environment(), stdout=subprocess.PIPE, stderr=theirs,
-                                  timeout=60 * support.SLOWNESS)
+            done = subprocess.run([str(support.BINARY), "audit", *map(str, args)], env=support.environment(),
+                                  stdout=subprocess.PIPE, stderr=theirs, timeout=60 * support.SLOWNESS)
             os.close(theirs)
             shown = b""
             try:
@@ -113,12 +113,27 @@ class OverData(unittest.TestCase):
                     shown += more
             except OSError:  # how the end of a terminal reads
                 pass
-        self.assertEqual(done.returncode, 0)
-        steps = re.findall(r"\r\[(#*)\.*\] +(\d+) %  (\d+) of 360 inputs", shown.decode())
+        return done.returncode, done.stdout, shown.decode()
+
+    def test_progress_on_a_terminal(self):
+        code, out, shown = self.on_a_terminal("digits", IMAGES, "--batch", "9")
+        self.assertEqual(code, 0)
+        steps = re.findall(r"\r\[(#*)\.*\] +(\d+) %  (\d+) of 360 inputs", shown)
         self.assertEqual(steps[0], ("", "0", "0"))
         self.assertEqual(steps[-1], ("#" * 40, "100", "360"))
         self.assertEqual([int(n) for _, _, n in steps], sorted(int(n) for _, _, n in steps))
-        self.assertNotIn(b"#]", done.stdout)
+        self.assertNotIn(b"#]", out)
+
+    def test_an_error_begins_a_line_of_its_own(self):
+        code, _, shown = self.on_a_terminal("digits", self.write_late())
+        self.assertEqual(code, 1)
+        self.assertRegex(shown, r" of 360 inputs\r\nrectifier: [^\r\n]+\r\n$")
+
+    def write_late(self):
+        """A row behind the first batch has a number that no FP32 is."""
+        values = [0.0] * (360 * 64)
+        values[40 * 64 + 3] = 1e300
+        return self.write("late.npy", tensors.Tensor((360, 64), values, "d"))
 
     def test_verdicts_and_exit_codes(self):
         dying = doctored(self.folder, "digits", [DYING])
@@ -147,6 +162,10 @@ class OverData(unittest.TestCase):
         report = audit_json(self, "digits", self.write("same.npy", same))
         self.assertEqual((report["inputs"], report["distinct_inputs"]), (400, 1))
         self.assertEqual(report["total"]["verdict"], "unknown")
+        many = tensors.Tensor((4097, *one.shape[1:]), one.values * 4097)
+        for tensor, text in ((one, ": 1 inputs, 1 different\n"), (same, ": 400 inputs, 1 different\n"),
+                             (many, ": 4097 inputs, 1 different among the newest 4096\n")):
+            self.assertIn(text, audit("digits", self.write("some.npy", tensor)).stdout)
 
     def test_dead_threshold(self):
         report = layers_of(audit_json(self, "digits", IMAGES, "--dead-threshold", "4"))
@@ -215,7 +234,8 @@ class OverData(unittest.TestCase):
         text = self.folder.path / "text.npy"
         text.write_text("[[1,2]]")
         cases = [((fortran,), "Fortran order"), ((short,), "needs"), ((empty,), "no row"),
-                 ((wide,), "wide.npy: "), ((text,), "not an npy file"),
+                 ((wide,), "wide.npy: rows 0 to 1: npy array of shape [2,1,8,9]"),
+                 ((self.write_late(),), "late.npy: rows 32 to 63: npy array: element 515 is 1e300"), ((text,), "not an npy file"),
                  (("nothing.npy",), "cannot be opened"), ((good, good), "was given before"),
                  ((f"imag={good}",), "no input is called 'imag'; inputs: 'image'"),
                  ((self.folder.path,), "cannot be read")]
