@@ -27,7 +27,7 @@ enum rf_status srv_audit_judge(struct srv_audit *x, struct rf_error *err)
 struct sums {
     size_t channels, dead, near_dead, always_on;
     uint64_t values, zeros, nonfinite;
-    bool known, dying;
+    bool known, dying, judged; /* judged: any of them */
 };
 
 static void add_up(const struct srv_audit *x, struct sums *s)
@@ -38,6 +38,7 @@ static void add_up(const struct srv_audit *x, struct sums *s)
         const struct rf_layer_verdict *v = &x->verdicts[i];
         s->known &= v->known;
         s->dying |= v->dying;
+        s->judged |= srv_verdict_text(layer, v) != NULL;
         s->channels += layer->n_channels;
         s->dead += v->dead;
         s->near_dead += v->near_dead;
@@ -250,10 +251,11 @@ static void add_total(struct rf_buf *b, const struct srv_audit *x)
     rf_buf_printf(b, ",\"values\":%" PRIu64 ",\"zeros\":%" PRIu64 ",\"sparsity\":", s.values,
                   s.zeros);
     srv_json_number(b, share(s.zeros, s.values));
-    rf_buf_printf(b, ",\"nonfinite\":%" PRIu64 ",\"verdict\":\"%s\"}", s.nonfinite,
-                  s.dying    ? "dying"
-                  : !s.known ? "unknown"
-                             : "healthy");
+    rf_buf_printf(b, ",\"nonfinite\":%" PRIu64 ",\"verdict\":%s}", s.nonfinite,
+                  !s.judged  ? "null"
+                  : s.dying  ? "\"dying\""
+                  : !s.known ? "\"unknown\""
+                             : "\"healthy\"");
     rf_buf_printf(b,
                   ",\"prune\":{\"channels\":%zu,\"parameters\":%" PRId64
                   ",\"of_parameters\":%" PRId64 ",\"macs\":%" PRId64 ",\"of_macs\":%" PRId64 "}",

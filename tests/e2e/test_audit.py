@@ -167,6 +167,14 @@ class OverData(unittest.TestCase):
                              (many, ": 4097 inputs, 1 different among the newest 4096\n")):
             self.assertIn(text, audit("digits", self.write("some.npy", tensor)).stdout)
 
+    def test_no_verdict_on_what_is_nearly_silent(self):
+        network = {"format": 1, "name": "leaky", "input": {"name": "x", "shape": [4]},
+                   "init": {"scheme": "kaiming_normal", "seed": 1},
+                   "layers": [{"type": "linear", "out_features": 3}, {"type": "leakyrelu", "name": "r"}]}
+        data = self.write("data.npy", tensors.Tensor((400, 4), [float(i % 401) for i in range(1600)]))
+        report = audit_json(self, self.folder.model("leaky", network), data)
+        self.assertEqual((report["layers"][0]["verdict"], report["total"]["verdict"]), (None, None))
+
     def test_dead_threshold(self):
         report = layers_of(audit_json(self, "digits", IMAGES, "--dead-threshold", "4"))
         kept, _ = support.infer_offline(self, self.folder, "digits", support.Digits.get().images,
