@@ -45,7 +45,13 @@ enum srv_next srv_handle_baseline(struct srv_server *server, struct srv_request 
         return SRV_REPLY;
     if (r->guard.method != SRV_POST)
         return show(r, m);
-    if (srv_may_control(r, "a baseline is set"))
+    if (!srv_may_control(r, "a baseline is set"))
+        return SRV_REPLY;
+    if (r->body_len)
+        srv_reply_error(r, 400,
+                        "no body is expected: the recent traffic becomes the baseline; one in a "
+                        "file is for --baseline");
+    else
         set_from_traffic(r, m);
     return SRV_REPLY;
 }

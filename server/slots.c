@@ -1,5 +1,6 @@
 #include "server/slots.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,9 +57,10 @@ enum rf_status srv_slots_read(struct srv_server *server, struct srv_model *model
 {
     const uint64_t longest = server->config->activity_window, slot = slot_ns(server);
     char text[SRV_UNIT_TEXT];
+    const double since_load = (double)(srv_now() - model->loaded_ns) * 1e-9;
     uint64_t ns = 0;
     if (strcmp(window, "load") == 0) {
-        *seconds = (double)(srv_now() - model->loaded_ns) * 1e-9;
+        *seconds = since_load;
         return rf_activity_read(model->model, out, err);
     }
     if (!srv_parse_duration(window, &ns) || ns == 0 || ns > longest)
@@ -66,9 +68,9 @@ enum rf_status srv_slots_read(struct srv_server *server, struct srv_model *model
                        srv_duration_text(longest, text, sizeof text), window);
     const enum rf_status rc =
         rf_activity_read_window(model->model, (size_t)((ns + slot - 1) / slot), out, err);
-    if (!rc)
-        *seconds = ((double)(srv_now() - atomic_load(&model->rolled_ns)) +
-                    (double)(*out)->n_slots * (double)slot) *
-                   1e-9;
+    if (!rc) /* the model's first slot is a short one */
+        *seconds = fmin(since_load, ((double)(srv_now() - atomic_load(&model->rolled_ns)) +
+                                     (double)(*out)->n_slots * (double)slot) *
+                                        1e-9);
     return rc;
 }

@@ -178,6 +178,11 @@ class Windows(Server):
         again = support.wait_for(lambda: self.get(ACTIVITY + "?window=2s")["inputs"] == 0)
         self.assertTrue(again)
 
+    def test_a_window_is_no_longer_than_its_model_is_there(self):
+        with support.Server() as server, server.client() as client:
+            window, load = (client.get(f"{ACTIVITY}?window={w}").json() for w in ("5m", "load"))
+        self.assertLessEqual(window["window_seconds"], load["window_seconds"])
+
     def test_a_window_is_what_came_since(self):
         """Other inputs than before: the window shows them alone."""
         self.feed(0, 200)

@@ -308,6 +308,19 @@ class FromTraffic(Base):
                 with other.client() as client:
                     self.assertEqual(client.get(ACTIVITY + "/baseline").json(), text)
 
+    def test_no_file_is_taken(self):
+        """Whoever sends one must not get the traffic as baseline."""
+        with support.Server("--baseline", f"digits={self.baseline}", model=self.model) as server:
+            for seed in range(2):
+                feed(self, server, shuffled(seed))
+            with server.client() as client:
+                before = client.get(ACTIVITY + "/baseline").body
+                for body in (before, b"{}", b"{", b"[" * 100000):
+                    self.assert_error(client.post(ACTIVITY + "/baseline", body), 400, "recent traffic", "--baseline")
+                self.assertEqual(client.get(ACTIVITY + "/baseline").body, before)
+                self.assertEqual(client.post(ACTIVITY + "/baseline", b"").status, 200)
+                self.assertNotEqual(client.get(ACTIVITY + "/baseline").body, before)
+
     def test_who_may(self):
         with support.Server(model=self.model) as server, server.client() as client:
             for origin, text in (("http://example.org", "pages of other origins"),
