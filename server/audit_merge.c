@@ -83,11 +83,16 @@ static enum rf_status wrong(const struct source *s, const char *where, const cha
                    s->name, where, key);
 }
 
+static bool is_count(const json_t *v)
+{
+    return json_is_integer(v) && json_integer_value(v) >= 0;
+}
+
 static uint64_t count(const struct source *s, const json_t *o, const char *where, const char *key,
                       enum rf_status *rc)
 {
     const json_t *v = json_object_get(o, key);
-    if (json_is_integer(v) && json_integer_value(v) >= 0)
+    if (is_count(v))
         return (uint64_t)json_integer_value(v);
     if (!*rc)
         *rc = wrong(s, where, key);
@@ -154,10 +159,14 @@ static enum rf_status read_channels(const struct source *s, const json_t *o,
         if (!list && fields[f].optional)
             continue;
         if (json_array_size(list) != layer->n_channels)
-            return wrong(s, layer->name, "per_channel (saved without ?channels=1?)");
-        for (size_t i = 0; i < layer->n_channels; i++)
+            return wrong(s, layer->name, fields[f].key);
+        for (size_t i = 0; i < layer->n_channels; i++) {
+            const json_t *const v = json_array_get(list, i);
+            if (!is_count(v))
+                return wrong(s, layer->name, fields[f].key);
             *(uint64_t *)(void *)((char *)&layer->channels[i] + fields[f].offset) =
-                (uint64_t)json_integer_value(json_array_get(list, i));
+                (uint64_t)json_integer_value(v);
+        }
     }
     for (size_t i = 0; i < layer->n_channels; i++)
         set_moments(&layer->channels[i], json_array_get(json_object_get(per, "mean"), i),
@@ -185,6 +194,9 @@ static enum rf_status read_layer(const struct source *s, const json_t *o,
     layer->n_channels = count(s, json_object_get(o, "channels"), layer->name, "total", &rc);
     if (rc)
         return rc;
+    const json_t *const values = json_object_get(json_object_get(o, "per_channel"), "values");
+    if (json_array_size(values) != layer->n_channels)
+        return wrong(s, layer->name, "per_channel (saved without ?channels=1?)");
     layer->channels = rf_arena_array(s->arena, layer->n_channels + 1, sizeof *layer->channels);
     if (!layer->channels)
         return rf_fail_nomem(s->err, "channels", layer->n_channels * sizeof *layer->channels);

@@ -349,9 +349,21 @@ class Fleet(unittest.TestCase):
             bare = self.folder.path / "bare.json"
             with server.client() as client:
                 bare.write_bytes(client.get("/v2/models/digits/activity").body)
+            sound = json.loads(self.feed(server, support.Digits.get().images.rows(0, 1)))
+            wrong = []
+            for number, change in enumerate(({"fired": ["1"] * 16}, {"fired": [-1] * 16}, {"zeros": [0.5] * 16},
+                                             {"zeros": [0] * 15}, {"values": None})):
+                sound["layers"][0]["per_channel"].update(change)
+                wrong.append(self.folder.path / f"wrong{number}.json")
+                wrong[-1].write_text(json.dumps(sound))
+                sound["layers"][0]["per_channel"].update(dict.fromkeys(change, [0] * 16))
+            sound["layers"][0]["channels"]["total"] = 1 << 62
+            many = self.folder.path / "many.json"
+            many.write_text(json.dumps(sound))
             torn = self.folder.path / "torn.json"
             torn.write_bytes(bare.read_bytes()[:-20])
             cases = [((url, saved), "another network than the first"), ((bare,), "?channels=1"),
+                     *(((path,), "features.2 lacks ") for path in wrong), ((many,), "features.2 lacks "),
                      ((torn,), "torn.json"), ((url + "x",), "answers 404"),
                      ((f"http://127.0.0.1:{server.port}",), "/v2/models/NAME"),
                      ((f"http://127.0.0.1:{support.free_port()}/v2/models/digits",),
