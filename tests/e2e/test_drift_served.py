@@ -102,6 +102,25 @@ class ServedDrift(unittest.TestCase):
             self.send(client, support.Digits.get().images.rows(0, SENT), 20)
             self.assertEqual(self.drift(client)["state"], "ok")
 
+    def test_novelty_of_single_inputs(self):
+        images = spoilt(support.Digits.get().images.rows(0, 20))
+        body = {"inputs": [{"name": "image", "shape": list(images.shape), "datatype": "FP32",
+                            "data": images.values.tolist()}], "parameters": {"novelty": True}}
+        with support.Server() as server, server.client() as client:
+            got = client.post("/infer", body).json()["parameters"]["novelty"]
+        self.close(got, [self.baseline.novelty(k, features) for k, features in self.rows(images)])
+
+    def test_comparison_with_another_version(self):
+        """All that the second has seen lately, against the first one's baseline."""
+        images = spoilt(support.Digits.get().images.rows(0, SENT))
+        with support.Server("--max-batch", 64) as server, server.client() as client:
+            self.send(client, images, 64)
+            report = client.get(MODEL + "/compare?versions=1,1").json()
+        score, layers = self.baseline.scores(reference.Block.of(self.rows(images), len(self.baseline.classes)))
+        drift = report["drift"]
+        self.assertEqual((drift["n"], drift["baseline_n"], drift["why"]), (SENT, self.baseline.inputs, None))
+        self.close([drift["score"], drift["input"], *(la["drift"] for la in report["layers"])], [score, *layers])
+
     def test_baseline_of_large_batches(self):
         """Twenty blocks of a batch each are the traffic."""
         images, rng, size = support.Digits.get().images, random.Random(6), 64
