@@ -171,7 +171,7 @@ static void add_layer(struct rf_buf *b, const struct pair *p, size_t first, size
         rf_buf_text(b, k ? "," : "");
         srv_json_number(b, t->values ? (double)t->zeros / (double)t->values : NAN);
     }
-    if (v[0].known && v[1].known) {
+    if (v[0].known && v[1].known && layer[0]->channels && layer[1]->channels) {
         rf_buf_printf(b, "],\"dead\":[%zu,%zu],\"dead_only\":[", v[0].dead, v[1].dead);
         add_only(b, p, layer[0], layer[1]);
         rf_buf_text(b, ",");

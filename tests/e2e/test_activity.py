@@ -256,6 +256,18 @@ class Levels(unittest.TestCase):
             self.assertIsNone(c["channels"])
             self.assertEqual(c["verdict"], "unknown")
 
+    def test_versions_are_compared_by_what_is_watched(self):
+        for level in ("layer", "off"):
+            with support.Server("--activity", level) as server, server.client() as client:
+                client.post("/infer", support.Digits.get().images.tobytes(), support.RAW)
+                report = client.get(ACTIVITY + "/compare?versions=1,1").json()
+                own = client.get(ACTIVITY).json()
+            self.assertEqual([la["sparsity"] for la in report["layers"]],
+                             [[la["sparsity"]] * 2 for la in own["layers"]])
+            for layer in report["layers"]:
+                self.assertEqual((layer["dead"], layer["dead_only"], layer["drift"]), (None, None, None))
+            self.assertIn("channel or unit", report["drift"]["why"])
+
     def test_metrics_detail(self):
         _, metrics = self.activity("--metrics-detail", "model")
         self.assertEqual(metrics.samples("rectifier_activation_zeros_total"), [])
