@@ -15,6 +15,7 @@ struct srv_survey {
     const struct rf_feature_map *map;
     struct rf_baseline_builder *builder;
     struct rf_feature_sum one; /* an input */
+    uint64_t rows;
 };
 
 enum rf_status srv_survey_new(struct srv_survey **out, struct srv_model *model,
@@ -58,26 +59,12 @@ enum rf_status srv_survey_add(struct srv_survey *s, struct rf_error *err)
         s->one.classes[class] = 1;
     for (size_t i = 0; i < s->map->n_features; i++)
         if (!isfinite(s->one.sum[i]))
-            s->one.nonfinite++;
+            return rf_fail(err, RF_INVALID,
+                           "row %" PRIu64 ": some values are not finite, of the input or of "
+                           "activations; a baseline describes finite ones",
+                           s->rows);
+    s->rows++;
     return rf_baseline_builder_add(s->builder, &s->one, err);
-}
-
-/* What is not finite is in no feature, and a baseline of the rest would describe nothing. */
-static enum rf_status check_finite(const struct srv_survey *s, struct rf_error *err)
-{
-    struct rf_activity *a;
-    uint64_t n = 0;
-    const enum rf_status rc = rf_activity_read(s->model->model, &a, err);
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < a->n_layers; i++)
-        n += a->layers[i].total.nonfinite;
-    rf_activity_free(a);
-    return n ? rf_fail(err, RF_INVALID,
-                       "no baseline is made of these data: %" PRIu64
-                       " activations are NaN or infinite",
-                       n)
-             : RF_OK;
 }
 
 /* "12345" -> "12.1 KiB" */
@@ -88,18 +75,24 @@ static const char *bytes_text(char text[32], size_t n)
     return text;
 }
 
+static const char *parts_text(char text[64], const struct rf_baseline *baseline)
+{
+    if (baseline->inputs < 2 * RF_DRIFT_WINDOW)
+        snprintf(text, 64, "too few to compare parts of it");
+    else
+        snprintf(text, 64, "its own parts differ by at most %.3f", baseline->sub_window_max);
+    return text;
+}
+
 enum rf_status srv_survey_write(const struct srv_survey *s, const char *path, bool from_training,
                                 struct rf_error *err)
 {
     struct rf_baseline *baseline;
-    enum rf_status rc = check_finite(s, err);
-    if (rc)
-        return rc;
     const struct rf_baseline_about about =
         srv_baseline_about(s->model, from_training ? RF_BASELINE_TRAINING : RF_BASELINE_HELD_OUT);
     struct rf_buf b;
-    char size[32];
-    rc = rf_baseline_builder_finish(s->builder, from_training, &baseline, err);
+    char size[32], parts[64];
+    enum rf_status rc = rf_baseline_builder_finish(s->builder, from_training, &baseline, err);
     if (rc)
         return rc;
     rf_buf_init(&b, RF_BASELINE_LIMIT);
@@ -109,11 +102,10 @@ enum rf_status srv_survey_write(const struct srv_survey *s, const char *path, bo
     if (!rc)
         rc = srv_file_write(path, b.data, b.len, err);
     if (!rc)
-        fprintf(
-            stderr,
-            "%s: a baseline of %" PRIu64 " inputs, %s; its own parts differ by at most %.3f%s\n",
-            path, baseline->inputs, bytes_text(size, b.len), baseline->sub_window_max,
-            from_training ? "; made from training data, so drift is measured without classes" : "");
+        fprintf(stderr, "%s: a baseline of %" PRIu64 " inputs, %s; %s%s\n", path, baseline->inputs,
+                bytes_text(size, b.len), parts_text(parts, baseline),
+                from_training ? "; made from training data, so drift is measured without classes"
+                              : "");
     rf_buf_release(&b);
     rf_baseline_free(baseline);
     return rc;

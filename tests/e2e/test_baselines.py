@@ -73,6 +73,29 @@ class Writing(Base):
         self.assertIn("training data", done.stderr)
         self.assertIn("training data", path.read_text())
 
+    def test_what_is_not_finite(self):
+        """The first row that has such values is named."""
+        images = support.Digits.get().images
+        for value in (float("nan"), float("inf")):
+            values = images.values[:]
+            values[5 * 64 + 7] = values[9 * 64] = value
+            path = self.folder.path / "wrong.npy"
+            tensors.npy_write(path, tensors.Tensor(images.shape, values))
+            done = support.run("audit", self.model, path, "--write-baseline", self.folder.path / "wrong.json")
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "^rectifier: row 5: .*not finite")
+            self.assertFalse((self.folder.path / "wrong.json").exists())
+
+    def test_parts_that_are_compared(self):
+        """With 600 inputs, one part of 300 is with the other."""
+        images = support.Digits.get().images
+        for rows, said in ((599, "too few"), (600, r"at most 0\.\d+$")):
+            path = self.folder.path / "some.npy"
+            values = (images.values * 2)[:rows * 64]
+            tensors.npy_write(path, tensors.Tensor((rows, 1, 8, 8), values))
+            done = support.run("audit", self.model, path, "--write-baseline", self.folder.path / "some.json")
+            self.assertRegex(done.stderr.strip(), said)
+
     def test_too_few(self):
         few = self.folder.path / "few.npy"
         tensors.npy_write(few, support.Digits.get().images.rows(0, 100))
