@@ -344,6 +344,29 @@ static void give_large_blocks_back(void)
 #endif
 }
 
+/* What the table of options cannot know. False after a message. */
+static bool take_options(struct srv_server *s, const struct srv_config *config)
+{
+    if (!srv_policy_parse(&s->policy, config->version_policy)) {
+        srv_fail(
+            "--version-policy: expected latest:N, all or numbers separated by commas, got '%s'",
+            config->version_policy);
+        return false;
+    }
+    for (size_t i = 0; i < config->baselines.n; i++) {
+        const char *item = config->baselines.item[i], *is = strchr(item, '=');
+        if (!is || is == item || !is[1]) {
+            srv_fail("--baseline: expected NAME=FILE, got '%.64s'", item);
+            return false;
+        }
+    }
+    if (config->baselines.n && config->activity < RF_ACTIVITY_CHANNEL) {
+        srv_fail("--baseline: drift is looked at with --activity channel or unit only");
+        return false;
+    }
+    return true;
+}
+
 int srv_cmd_serve(const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
@@ -352,11 +375,8 @@ int srv_cmd_serve(const struct srv_config *config)
     if (!s)
         return srv_fail("out of memory");
     srv_log_configure(log_as_json(config), (enum srv_level)config->log_level);
-    if (!srv_policy_parse(&s->policy, config->version_policy)) {
+    if (!take_options(s, config)) {
         free(s);
-        srv_fail(
-            "--version-policy: expected latest:N, all or numbers separated by commas, got '%s'",
-            config->version_policy);
         return SRV_EXIT_USAGE;
     }
     give_large_blocks_back();

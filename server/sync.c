@@ -2,6 +2,7 @@
 #include "server/sync.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -309,10 +310,29 @@ static enum rf_status start_models(struct srv_sync *s, const struct srv_layout *
     return looks_again(s) && srv_repository_serves(&s->server->repository) ? RF_OK : rc;
 }
 
+/* What options say of models that are not there; of a baseline's, one may be loaded later. */
+static enum rf_status check_names(struct srv_sync *s, struct rf_error *err)
+{
+    const struct srv_config *config = s->server->config;
+    struct srv_repository *r = &s->server->repository;
+    if (!srv_repository_serves(r))
+        return RF_OK;
+    if (*config->default_model && !srv_repository_named(r, config->default_model))
+        return rf_fail(err, RF_INVALID, "--default-model: no model is called '%s'",
+                       config->default_model);
+    for (size_t i = 0; i < config->baselines.n && !looks_again(s); i++) {
+        char name[SRV_MAX_MODEL_NAME + 2];
+        const char *item = config->baselines.item[i];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(item, "="), item);
+        if (!srv_repository_named(r, name))
+            return rf_fail(err, RF_INVALID, "--baseline: no model is called '%s'", name);
+    }
+    return RF_OK;
+}
+
 /* Only a server that can be given models later may start without one. */
 enum rf_status srv_sync_start(struct srv_sync *sync, struct rf_error *err)
 {
-    const struct srv_config *config = sync->server->config;
     struct srv_layout layout;
     enum rf_status rc = scan(sync, &layout, FAIL, err);
     if (looks_again(sync))
@@ -324,11 +344,7 @@ enum rf_status srv_sync_start(struct srv_sync *sync, struct rf_error *err)
     srv_layout_release(&sync->layout);
     sync->layout = layout;
     sync->running = true;
-    if (!rc && *config->default_model && srv_repository_serves(&sync->server->repository) &&
-        !srv_repository_named(&sync->server->repository, config->default_model))
-        rc = rf_fail(err, RF_INVALID, "--default-model: no model is called '%s'",
-                     config->default_model);
-    return rc;
+    return rc ? rc : check_names(sync, err);
 }
 
 /* ---- afterwards: by polling ---- */

@@ -144,6 +144,18 @@ class Finding(Base):
     def test_the_bundled_network_has_one(self):
         self.assertIsNotNone(self.has_baseline(model=None))
 
+    def test_for_no_model(self):
+        """Whoever mistypes it must not believe that drift is looked at."""
+        for args, code, text in (((f"digit={self.baseline}",), 1, "no model is called 'digit'"),
+                                 (("digits",), 2, "expected NAME=FILE, got 'digits'"),
+                                 (("digits=",), 2, "expected NAME=FILE"), ((f"={self.baseline}",), 2, "expected NAME=FILE"),
+                                 ((f"digits={self.baseline}", "--activity", "layer"), 2, "--activity channel or unit")):
+            done = support.run("serve", self.model, "--port", support.free_port(), "--baseline", *args)
+            self.assertEqual(done.returncode, code, args)
+            self.assertIn(text, done.stderr)
+        args = ("--model-control", "api", "--baseline", f"later={self.baseline}")
+        self.assertIsNone(self.has_baseline(*args, model=self.model))
+
     def test_of_another_model(self):
         """Refused by both names, at the start."""
         network = {"format": 1, "name": "small", "input": {"name": "x", "shape": [4]},
