@@ -66,8 +66,10 @@ class ServedDrift(unittest.TestCase):
             with self.subTest(size=size, most=most):
                 with support.Server("--max-batch", most) as server, server.client() as client:
                     self.send(client, images, size)
-                    drift = self.drift(client)
+                    report = client.get(MODEL).json()
+                drift = report["drift"]
                 self.check_drift(drift, rows[end - n:end])
+                self.assertEqual((report["inputs"], report["distinct_inputs"]), (SENT, SENT))
         return drift
 
     def test_held_out_images(self):
