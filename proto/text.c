@@ -123,15 +123,19 @@ const char *rf_hint(char out[RF_HINT], const char *nearest)
     return out;
 }
 
-void rf_error_clean(struct rf_error *err)
+void rf_text_clean(char *text)
 {
-    if (!err)
-        return;
-    const char *const end = err->text + strlen(err->text);
-    for (char *c = err->text; *c;) {
+    const char *const end = text + strlen(text);
+    for (char *c = text; *c;) {
         const size_t n = rf_utf8_length(c, end);
         if (n == 0 || (unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
         c += n ? n : 1;
     }
+}
+
+void rf_error_clean(struct rf_error *err)
+{
+    if (err)
+        rf_text_clean(err->text);
 }

@@ -29,7 +29,10 @@ const char *rf_nearest(const char *name, const char *const *names, size_t n);
 #define RF_HINT 96
 const char *rf_hint(char out[RF_HINT], const char *nearest);
 
-/* Control and malformed bytes that came with a name become '?', so that a log line stays one. */
+/* Control and malformed bytes become '?', so that a line stays one and a terminal does as it did.
+ */
+void rf_text_clean(char *text);
+/* The same of those that came with a name; NULL is fine. */
 void rf_error_clean(struct rf_error *err);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "proto/file.h"
 #include "proto/json.h"
+#include "proto/text.h"
 #include "server/ask.h"
 #include "server/audit.h"
 
@@ -103,11 +104,11 @@ static const char *text_of(const struct source *s, const json_t *o, const char *
                            const char *key, enum rf_status *rc)
 {
     const char *v = json_string_value(json_object_get(o, key));
-    const char *copy = v ? rf_arena_strdup(s->arena, v) : "";
-    if (!v && !*rc)
-        *rc = wrong(s, where, key);
-    else if (!copy && !*rc)
-        *rc = rf_fail_nomem(s->err, "a name", 1);
+    char *copy = v ? rf_arena_strdup(s->arena, v) : NULL;
+    if (copy)
+        rf_text_clean(copy); /* it goes to a terminal */
+    else if (!*rc)
+        *rc = v ? rf_fail_nomem(s->err, "a name", 1) : wrong(s, where, key);
     return copy ? copy : "";
 }
 

@@ -9,6 +9,7 @@
 #include "server/cli.h"
 #include "server/commands.h"
 #include "server/cpus.h"
+#include "server/files.h"
 #include "server/models.h"
 #include "server/samples.h"
 #include "server/survey.h"
@@ -56,6 +57,8 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
                      "--write-baseline: the network takes %" PRId64
                      " inputs at a time, and a baseline is made of single ones",
                      srv_samples_fixed(run->samples));
+    if (!rc && *config->write_baseline)
+        rc = srv_file_try(config->write_baseline, err);
     if (!rc && *config->write_baseline)
         rc = srv_survey_new(&run->survey, run->model, run->session, err);
     return rc;

@@ -5,6 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+enum rf_status srv_file_try(const char *path, struct rf_error *err)
+{
+    const bool there = access(path, F_OK) == 0;
+    FILE *f = fopen(path, "ae");
+    if (!f)
+        return rf_fail(err, RF_IO, "%s: %s", path, strerror(errno));
+    fclose(f);
+    if (!there)
+        unlink(path);
+    return RF_OK;
+}
 
 enum rf_status srv_file_write(const char *path, const void *data, size_t len, struct rf_error *err)
 {

@@ -7,6 +7,8 @@
 
 #include "core/status.h"
 
+/* Fails as writing this file would, before there is anything to write; leaves all as it is. */
+enum rf_status srv_file_try(const char *path, struct rf_error *err) RF_CHECKED;
 enum rf_status srv_file_write(const char *path, const void *data, size_t len,
                               struct rf_error *err) RF_CHECKED;
 /* Makes the folder and those above it, unless they are there. */

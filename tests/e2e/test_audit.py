@@ -336,6 +336,18 @@ class Fleet(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("300 different inputs", done.stderr)
 
+    def test_names_from_elsewhere_are_fit_for_a_terminal(self):
+        saved = self.folder.path / "one.json"
+        with support.Server() as server:
+            reply = json.loads(self.feed(server, support.Digits.get().images.rows(0, 1)))
+        reply["layers"][0]["name"] = "a\x1b[2Jb\n"
+        reply["layers"][0]["path"] = "Conv\x1b[31m"
+        saved.write_text(json.dumps(reply))
+        done = audit("--merge", saved)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("a?[2Jb?", done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+
     def test_what_cannot_be_merged(self):
         network = {"format": 1, "name": "digits", "input": {"name": "x", "shape": [4]},
                    "init": {"scheme": "kaiming_normal", "seed": 1},

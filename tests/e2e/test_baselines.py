@@ -96,6 +96,14 @@ class Writing(Base):
             done = support.run("audit", self.model, path, "--write-baseline", self.folder.path / "some.json")
             self.assertRegex(done.stderr.strip(), said)
 
+    def test_a_file_that_cannot_be_written(self):
+        """Said before the inputs are run, the first of which is wrong."""
+        path = self.folder.path / "wrong.npy"
+        tensors.npy_write(path, tensors.Tensor((300, 1, 8, 8), [float("nan")] * 300 * 64))
+        done = support.run("audit", self.model, path, "--write-baseline", self.folder.path / "none" / "b.json")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^rectifier: .*none/b\.json: No such file or directory\n$")
+
     def test_too_few(self):
         few = self.folder.path / "few.npy"
         tensors.npy_write(few, support.Digits.get().images.rows(0, 100))
