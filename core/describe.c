@@ -23,9 +23,13 @@ static struct rf_shape with_open(const struct rf_value *v)
     return shape;
 }
 
-static struct rf_io describe(const struct rf_value *v, const struct rf_shape *nominal)
+static struct rf_io describe(const struct rf_graph *g, rf_value_id id,
+                             const struct rf_shape *nominal)
 {
-    return (struct rf_io){.name = v->name,
+    const struct rf_value *const v = &g->values[id];
+
+    return (struct rf_io){.id = id,
+                          .name = v->name,
                           .dtype = v->dtype,
                           .shape = with_open(v),
                           .nominal = *nominal,
@@ -42,12 +46,9 @@ static enum rf_status describe_io(struct rf_model *model, const struct rf_shape 
     if (!model->inputs || !model->outputs)
         return rf_fail_nomem(err, "inputs and outputs", g->n_inputs * sizeof(*model->inputs));
     for (size_t i = 0; i < g->n_inputs; i++)
-        model->inputs[i] = describe(&g->values[g->inputs[i]], &nominal[i]);
-    for (size_t i = 0; i < g->n_outputs; i++) {
-        const struct rf_value *const v = &g->values[g->outputs[i]];
-
-        model->outputs[i] = describe(v, &v->shape);
-    }
+        model->inputs[i] = describe(g, g->inputs[i], &nominal[i]);
+    for (size_t i = 0; i < g->n_outputs; i++)
+        model->outputs[i] = describe(g, g->outputs[i], &g->values[g->outputs[i]].shape);
     model->n_outputs = g->n_outputs;
     return RF_OK;
 }

@@ -33,11 +33,13 @@ struct rf_model_options {
 };
 
 /*
- * An input or output. `shape` as declared, -1 is any; an output's rank is -1 where its shape
- * follows from the elements of an input. `nominal`: sizes that fit together, for what is open. A
- * *key* input is one whose elements others' shapes follow from. Borrowed from the model.
+ * An input or output; `id` as the steps that read or write it have it. `shape` as declared, -1 is
+ * any; an output's rank is -1 where its shape follows from the elements of an input. `nominal`:
+ * sizes that fit together, for what is open. A *key* input is one whose elements others' shapes
+ * follow from. Borrowed from the model.
  */
 struct rf_io {
+    int32_t id;
     const char *name;
     enum rf_dtype dtype;
     struct rf_shape shape, nominal;

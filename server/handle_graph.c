@@ -17,6 +17,14 @@ static void add_ids(struct rf_buf *b, const char *key, const struct rf_step_valu
     rf_buf_text(b, "]");
 }
 
+static void add_io(struct rf_buf *b, const char *key, const struct rf_io *list, size_t n)
+{
+    rf_buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++)
+        rf_buf_printf(b, "%s%" PRId32, i ? "," : "", list[i].id);
+    rf_buf_text(b, "]");
+}
+
 static void add_step(void *arg, const struct rf_step_info *s)
 {
     struct writing *w = arg;
@@ -38,8 +46,10 @@ enum srv_next srv_handle_graph(struct srv_server *server, struct srv_request *r)
     if (!m)
         return SRV_REPLY;
     rf_buf_json_member(b, "{", "model", m->name);
-    rf_buf_printf(b, ",\"version\":\"%s\",\"format\":\"%s\",\"steps\":[", m->version,
-                  m->network.format);
+    rf_buf_printf(b, ",\"version\":\"%s\",\"format\":\"%s\"", m->version, m->network.format);
+    add_io(b, "inputs", m->io_inputs, m->io.n_inputs);
+    add_io(b, "outputs", m->io_outputs, m->io.n_outputs);
+    rf_buf_text(b, ",\"steps\":[");
     if (srv_model_steps(m->model, add_step, &w, &err)) {
         srv_reply_failure(r, &err);
         return SRV_REPLY;

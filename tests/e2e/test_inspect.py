@@ -145,6 +145,8 @@ class Graph(support.ServerTest):
                 self.assertEqual(step[key], layer[other], step["name"])
             for value, name in zip(step["inputs"] + step["outputs"], layer["inputs"] + layer["outputs"]):
                 self.assertEqual(made.setdefault(value, name), name, "one value, two names")
+        self.assertEqual([[made[value] for value in graph[key]] for key in ("inputs", "outputs")],
+                         [[tensor["name"] for tensor in told[key]] for key in ("inputs", "outputs")])
         self.assertTrue(any(len(s["inputs"]) == 2 for s in graph["steps"]), "no branch in it")
 
 
