@@ -34,24 +34,18 @@ export async function ask(path, options = {}) {
 export const get = async (path) => (await ask(path)).json();
 
 // NaN and Infinity may stand in outputs.
-const parse = (text) => JSON.parse(text.replace(/(?<=[[,:\s])(NaN|-?Infinity)(?=[\],}\s])/g, "null"));
-
-export async function infer(model, body) {
-  const reply = await ask(`${model.path}/infer`, { method: "POST", body: JSON.stringify(body) });
-  return parse(await reply.text());
+export async function infer(path, body, type = "application/json") {
+  const reply = await ask(path, { method: "POST", body, headers: { "Content-Type": type } });
+  return JSON.parse((await reply.text()).replace(/(?<=[[,:\s])(NaN|-?Infinity)(?=[\],}\s])/g, "null"));
 }
 
-// A file, as /infer takes it.
-export async function inferBytes(model, bytes, type) {
-  const reply = await ask(`infer/${encodeURIComponent(model.name)}`,
-    { method: "POST", body: bytes, headers: { "Content-Type": type } });
-  return parse(await reply.text());
-}
-
-// The models served: [{name, version, path}].
+// The models served: [{name, version, path, infer, bytes}]; `bytes` takes .npy.
 export async function models() {
   const { model_stats: list } = await get("v2/models/stats");
-  return list.map(({ name, version }) => ({ name, version, path: `v2/models/${encodeURIComponent(name)}/versions/${version}` }));
+  return list.map(({ name, version }) => {
+    const coded = encodeURIComponent(name), path = `v2/models/${coded}/versions/${version}`;
+    return { name, version, path, infer: `${path}/infer`, bytes: `infer/${coded}` };
+  });
 }
 
 // Samples of /metrics whose names begin so: [{name, labels, value}].

@@ -1,5 +1,5 @@
 // Any model: a request as JSON, prefilled; or a file; and the same with curl.
-import { address, infer, inferBytes } from "./api.js";
+import { address, infer } from "./api.js";
 import { $, bar, button, copy, dim, el, percent, shape, short } from "./dom.js";
 
 const MOST = 4096; // elements that are prefilled
@@ -41,7 +41,7 @@ export class Ask {
         button("Copy for curl", (e) => copy(this.curl.textContent, e.target))),
       el("div", { class: "drop", ondragover: (e) => e.preventDefault(), ondrop: (e) => { e.preventDefault(); this.take(e.dataTransfer.files[0]); } },
         el("label", { for: "file" }, "Drop a .npy, .json, .png or .jpg"), this.file),
-      el("div", { class: "row dim" }, "Of pixels, take off", this.mean, "and divide by", this.std), this.curl, this.result);
+      el("div", { class: "pixels dim" }, "Of pixels, take off", this.mean, "and divide by", this.std), this.curl, this.result);
   }
 
   use(model, { inputs }) {
@@ -55,12 +55,12 @@ export class Ask {
   }
 
   line(file) {
-    const url = quote(address(`${this.model.path}/infer`)), text = this.text.value;
-    this.curl.textContent = file ? `curl ${quote(address(`infer/${this.model.name}`))} --data-binary @${quote(file)}`
-      : `curl ${url} -d ${text.length > 1500 ? "@request.json" : quote(text)}`;
+    const text = this.text.value, url = (path) => `curl ${quote(address(path))}`;
+    this.curl.textContent = file ? `${url(this.model.bytes)} --data-binary @${quote(file)}`
+      : `${url(this.model.infer)} -d ${text.length > 1500 ? "@request.json" : quote(text)}`;
   }
 
-  send() { return this.show(() => infer(this.model, JSON.parse(this.text.value))); }
+  send() { return this.show(() => infer(this.model.infer, this.text.value)); }
 
   // `answer` gives the reply, or throws why there is none.
   async show(answer) {
@@ -92,7 +92,7 @@ export class Ask {
       await this.send();
     } else if (/\.npy$/i.test(file.name)) {
       this.line(file.name);
-      await this.show(async () => inferBytes(this.model, await file.arrayBuffer(), "application/x-npy"));
+      await this.show(async () => infer(this.model.bytes, await file.arrayBuffer(), "application/x-npy"));
     } else {
       await this.show(() => this.picture(file));
     }
@@ -105,6 +105,7 @@ export class Ask {
     const [mean, std] = [this.mean, this.std].map(({ value }) => value.split(/[ ,;]+/).filter(Boolean).map(Number));
     if (![...mean, ...std].every(Number.isFinite) || !mean.length || !std.length || std.includes(0))
       throw new Error("mean and deviation are numbers, one or one a plane; no deviation is 0");
-    return infer(this.model, { inputs: [{ name: input.name, shape: [1, ...wanted], datatype: "FP32", data: await pixels(file, wanted, mean, std) }] });
+    const data = await pixels(file, wanted, mean, std);
+    return infer(this.model.infer, JSON.stringify({ inputs: [{ name: input.name, shape: [1, ...wanted], datatype: "FP32", data }] }));
   }
 }

@@ -5,18 +5,18 @@ import { $, bar, button, dim, el, percent, tabs } from "./dom.js";
 import { Pad } from "./pad.js";
 
 const BATCH = 12; // images of a request of the test set
-const HARM = [["none", "as drawn"], ["inverted", "inverted"], ["shifted", "shifted"], ["transposed", "transposed"]];
+
+// What is sent of an image, at each of its places.
+const HARM = {
+  "as drawn": (image, i) => image[i],
+  inverted: (image, i) => 1 - image[i],
+  shifted: (image, i) => (i % 8 < 3 ? 0 : image[i - 3]),
+  transposed: (image, i) => image[(i % 8) * 8 + Math.floor(i / 8)],
+};
+const harmed = (image, harm) => image.map((_, i) => HARM[harm](image, i));
 
 export const fits = (metadata) => metadata.inputs.length === 1 && metadata.inputs[0].datatype === "FP32"
   && metadata.inputs[0].shape.slice(1).join() === "1,8,8" && metadata.outputs.length === 1;
-
-function corrupt(image, harm) {
-  const at = (i) => [Math.floor(i / 8), i % 8];
-  if (harm === "inverted") return image.map((v) => 1 - v);
-  if (harm === "shifted") return image.map((_, i) => { const [y, x] = at(i); return x < 3 ? 0 : image[y * 8 + x - 3]; });
-  if (harm === "transposed") return image.map((_, i) => { const [y, x] = at(i); return image[x * 8 + y]; });
-  return image;
-}
 
 // What of each channel fired between two readings.
 function between(before, after) {
@@ -32,7 +32,6 @@ export class Digits {
   // `light(shares)` shows a request on the picture.
   constructor(light) {
     this.light = light;
-    this.harm = "none";
     this.turn = 0; // of the test images
     this.next = undefined; // an image that came while one was asked for
     this.pad = new Pad((image) => this.ask(image));
@@ -49,7 +48,7 @@ export class Digits {
         button("Clear", () => this.clear()), button("A test image", () => this.example(null)),
         el("span", { class: "seen dim" }, this.pad.eye, "what is sent")),
       el("div", { class: "row" }, this.harms, this.send, this.progress), this.note);
-    this.choose("none");
+    this.choose("as drawn");
   }
 
   use(model) {
@@ -65,7 +64,7 @@ export class Digits {
 
   choose(harm) {
     this.harm = harm;
-    tabs(this.harms, HARM, harm, (value) => this.choose(value));
+    tabs(this.harms, Object.keys(HARM).map((name) => [name, name]), harm, (value) => this.choose(value));
     this.ask(this.pad.image());
   }
 
@@ -87,7 +86,7 @@ export class Digits {
   say(text) { this.note.textContent = text; }
 
   body(images) {
-    return { inputs: [{ name: this.model.input, shape: [images.length, 1, 8, 8], datatype: "FP32", data: images.flat() }] };
+    return JSON.stringify({ inputs: [{ name: this.model.input, shape: [images.length, 1, 8, 8], datatype: "FP32", data: images.flat() }] });
   }
 
   // One request at a time; of what comes meanwhile, the newest.
@@ -97,7 +96,7 @@ export class Digits {
     if (this.busy) return;
     this.busy = true;
     while (this.next !== undefined) {
-      const now = this.next && corrupt(this.next, this.harm);
+      const now = this.next && harmed(this.next, this.harm);
       this.next = undefined;
       this.pad.see(now);
       if (now) await this.look(now).catch((error) => this.say(error.message));
@@ -109,7 +108,7 @@ export class Digits {
   async look(image) {
     const model = this.model, counts = `${model.path}/activity?channels=1`;
     this.before ??= await get(counts);
-    const reply = await infer(model, this.body([image]));
+    const reply = await infer(model.infer, this.body([image]));
     const after = await get(counts);
     if (model !== this.model) return;
     const before = this.before;
@@ -137,7 +136,7 @@ export class Digits {
       let right = 0;
       for (let i = 0; i < set.length; i += BATCH) {
         const some = set.slice(i, i + BATCH);
-        const { outputs: [{ data }] } = await infer(model, this.body(some.map(({ image }) => corrupt(image, this.harm))));
+        const { outputs: [{ data }] } = await infer(model.infer, this.body(some.map(({ image }) => harmed(image, this.harm))));
         const wide = data.length / some.length;
         some.forEach(({ label }, k) => {
           const row = data.slice(k * wide, (k + 1) * wide);
@@ -145,7 +144,7 @@ export class Digits {
         });
         this.progress.value = (i + some.length) / set.length;
       }
-      this.say(`${right} of ${set.length} held-out images read right (${percent(right / set.length)})${this.harm === "none" ? "." : `, ${this.harm}. Watch the drift score: it knows no labels.`}`);
+      this.say(`${right} of ${set.length} held-out images read right (${percent(right / set.length)})${this.harm === "as drawn" ? "." : `, ${this.harm}. Watch the drift score: it knows no labels.`}`);
     } catch (error) {
       this.say(error.message);
     }

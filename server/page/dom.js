@@ -1,5 +1,7 @@
 // Elements and numbers. Text is set as text only: names come from outside.
 
+const FEW = 30; // steps of a line; as many fill its width
+
 export const $ = (id) => document.getElementById(id);
 
 function fill(node, attributes, children) {
@@ -25,7 +27,7 @@ export function bar(name) {
   const fill = el("span"), number = el("span", { class: "num" });
   const row = el("li", {}, el("span", { class: "name" }, name), el("span", { class: "track" }, fill), number);
   row.set = (share, text, mood = "") => {
-    fill.style.width = `${100 * Math.max(0, Math.min(1, share))}%`;
+    fill.style.width = `${100 * Math.max(0, share)}%`;
     fill.className = `bar ${mood}`;
     number.textContent = text;
     return row;
@@ -33,9 +35,10 @@ export function bar(name) {
   return row;
 }
 
-// A line through values, which stops where they are not known.
-export function curve(values, x, y) {
-  const d = values.map((v, i) => (Number.isNaN(v) ? "" : `${values[i - 1] >= 0 ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}h.1`));
+// A line through values, the newest at the right end; it stops where they are not known.
+export function curve(values, wide, y) {
+  const step = wide / Math.max(FEW, values.length - 1), left = wide - step * (values.length - 1);
+  const d = values.map((v, i) => (Number.isNaN(v) ? "" : `${values[i - 1] >= 0 ? "L" : "M"}${(left + i * step).toFixed(1)} ${y(v).toFixed(1)}h-.1`));
   return svg("path", { d: d.join(""), "vector-effect": "non-scaling-stroke" });
 }
 
@@ -59,22 +62,26 @@ export function time(seconds) {
   return seconds < 1e-3 ? `${(seconds * 1e6).toFixed(0)} µs` : seconds < 1 ? `${(seconds * 1e3).toFixed(1)} ms` : `${seconds.toFixed(1)} s`;
 }
 
+export const several = (n) => `${short(n)} input${n === 1 ? "" : "s"}`;
+
 export const shape = (sizes) => sizes.map((n) => (n < 0 ? "?" : n)).join(" × ") || "1";
 
 // navigator.clipboard wants TLS.
 export function copy(text, button) {
-  const area = el("textarea", { class: "hidden" });
+  const area = el("textarea");
   area.value = text;
   button.after(area);
   area.select();
   document.execCommand("copy");
   area.remove();
+  button.focus();
+  button.animate([{ background: "#59cbc2" }, {}], 900);
 }
 
 // The note beside the pointer.
 export function tip(event, ...lines) {
   const box = $("tip");
-  box.hidden = lines.length === 0;
+  box.hidden = !lines.length;
   if (box.hidden) return;
   box.replaceChildren(...lines.map((line, i) => el(i ? "div" : "strong", {}, line)));
   box.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - box.offsetWidth - 8))}px`;

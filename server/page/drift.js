@@ -2,19 +2,13 @@
 import { address } from "./api.js";
 import { $, bar, curve, dim, el, svg } from "./dom.js";
 
-const KEEP = 200, FEW = 30; // points of the line; as many fill its width
+const KEEP = 200; // points of the line
 const WIDE = 300, HIGH = 120;
 const WARN = 0.25, ALARM = 0.5;
 const STATES = { ok: ["good", "✓ ok"], warn: ["warn", "▲ moving"], alarm: ["bad", "✕ drift"] };
 
 export class Drift {
-  constructor() {
-    this.clear();
-  }
-
-  clear() {
-    this.history = [];
-  }
+  clear() { this.history = []; }
 
   show(drift, model) {
     const chip = $("drift-state");
@@ -36,22 +30,21 @@ export class Drift {
     this.history.push(known ? drift.score : NaN);
     if (this.history.length > KEEP) this.history.shift();
     $("drift").replaceChildren(
-      el("p", { class: "big" }, el("strong", {}, known ? drift.score.toFixed(2) : "–"), " deviations of a single input, in the layer that moved most"),
+      dim(el("strong", {}, known ? drift.score.toFixed(2) : "–"), " standard deviations from the baseline, in the layer that moved most"),
       this.chart(), this.bars(drift),
       dim(`The newest ${drift.n} inputs against the ${drift.baseline_n} of the baseline.`
-        + (drift.mix_notice ? " Other classes come than did; the score allows for that." : "")));
+        + (drift.mix_notice ? " Classes come in other shares; the score allows for that." : "")));
   }
 
   chart() {
-    const top = Math.max(1, ...this.history.filter((v) => v > 0)) * 1.08;
-    const y = (v) => HIGH - (HIGH * Math.log1p(v * 10)) / Math.log1p(top * 10); // small scores matter most
-    const x = (i) => (i * WIDE) / Math.max(FEW, this.history.length - 1);
+    const top = Math.max(1, ...this.history.filter((v) => v > 0));
+    const y = (v) => HIGH - 6 - ((HIGH - 12) * Math.log1p(v * 10)) / Math.log1p(top * 10); // small scores matter most
     const line = (v, mood) => svg("line", { x1: 0, x2: WIDE, y1: y(v), y2: y(v), class: mood, "vector-effect": "non-scaling-stroke" });
     const about = `Drift score over time; warning at ${WARN}, alarm at ${ALARM}`;
-    const chart = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none" },
-      line(WARN, "warn"), line(ALARM, "bad"), curve(this.history, x, y));
-    const label = (v, name) => svg("text", { x: 6, y: y(v) - 3 }, `${name} ${v}`);
-    return svg("svg", { class: "plot", role: "img", "aria-label": about }, chart, label(WARN, "warn"), label(ALARM, "alarm"));
+    const chart = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", width: "80%" },
+      line(WARN, "warn"), line(ALARM, "bad"), curve(this.history, WIDE, y));
+    const label = (v, name, down) => svg("text", { x: "82%", y: y(v) + down }, `${name} ${v}`);
+    return svg("svg", { class: "plot", role: "img", "aria-label": about }, chart, label(WARN, "warn", 7), label(ALARM, "alarm", 0));
   }
 
   bars(drift) {

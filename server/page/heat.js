@@ -11,7 +11,7 @@ export const ramp = Array.from({ length: 256 }, (_, i) => {
   return `rgb(${r} ${g} ${b})`;
 });
 
-export const colour = (share) => ramp[Math.max(0, Math.min(255, Math.round(share * 255)))];
+export const colour = (share) => ramp[Math.round(255 * share)];
 
 export function hatch(g, x, y, w, h) {
   g.save();
@@ -23,7 +23,7 @@ export function hatch(g, x, y, w, h) {
   g.strokeStyle = "#fff";
   g.lineWidth = 1.4;
   g.beginPath();
-  for (let d = -h; d < w + h; d += 5) {
+  for (let d = -h; w > 3 && d < w + h; d += 5) {
     g.moveTo(x + d, y + h);
     g.lineTo(x + d + h, y);
   }
@@ -55,7 +55,7 @@ export function strip(canvas, rates, dead, lit) {
     g.fillStyle = colour(rates[i]);
     g.fillRect(x, 0, wide, split);
     if (!lit) continue;
-    for (const ink of ["#10151c", `rgb(255 190 64 / ${lit[i] > 0 ? 0.12 + 0.88 * lit[i] : 0})`]) {
+    for (const ink of ["#10151c", `rgb(255 190 64 / ${lit[i] && 0.12 + 0.88 * lit[i]})`]) {
       g.fillStyle = ink;
       g.fillRect(x, split + 2, wide, high - split - 2);
     }
@@ -85,9 +85,8 @@ export function tiles(canvas, order, rates, dead, units, size, chosen) {
     } else {
       g.fillStyle = colour(rates[channel]);
       g.fillRect(x, y, size, size);
-      g.fillStyle = DEAD;
       for (const unit of units.dead.get(channel) ?? [])
-        g.fillRect(x + ((unit % w) * size) / w, y + (Math.floor(unit / w) * size) / h, Math.max(size / w, 1), Math.max(size / h, 1));
+        hatch(g, x + ((unit % w) * size) / w, y + (Math.floor((unit % (w * h)) / w) * size) / h, Math.max(size / w, 1), Math.max(size / h, 1));
     }
     if (place !== chosen) return;
     g.strokeStyle = getComputedStyle(canvas).color;

@@ -2,25 +2,20 @@
 
 const MOVES = ["rectifier.ToNHWC", "rectifier.ToRowMajor"]; // the same numbers in another order
 
-// Steps of /graph to [{step, lane, from: [row]}], `row` being a place in that list; inputs first, outputs last.
-export function lay(graph, inputs, outputs) {
+// The metadata's inputs, the steps of /graph and the outputs, to [{step, lane, from: [row]}]; `row` is a place in that list.
+export function lay(graph, { inputs, outputs }) {
   const same = new Map(); // value -> the value that it is a copy of
   const real = (id) => same.get(id) ?? id;
   const steps = [];
   for (const step of graph.steps) {
     if (MOVES.includes(step.path)) same.set(step.outputs[0], real(step.inputs[0]));
-    else steps.push({ ...step, inputs: step.inputs.map(real) });
+    else steps.push({ kind: "step", ...step, inputs: step.inputs.map(real) });
   }
-  const made = new Set(steps.flatMap((s) => s.outputs));
-  const sources = [...new Set(steps.flatMap((s) => s.inputs))].filter((id) => !made.has(id));
-  const read = new Set(steps.flatMap((s) => s.inputs));
-  const loose = steps.flatMap((s) => s.outputs).filter((id) => !read.has(id));
-  const all = [
-    ...sources.map((id, i) => ({ kind: "input", ...inputs[i], inputs: [], outputs: [id] })),
-    ...steps.map((s) => ({ kind: "step", ...s })),
-    ...outputs.map((o, i) => ({ kind: "output", ...o, inputs: loose[i] === undefined ? loose.slice(-1) : [loose[i]], outputs: [] })),
-  ];
-  return place(all);
+  return place([
+    ...graph.inputs.map((id, i) => ({ kind: "input", ...inputs[i], inputs: [], outputs: [id] })),
+    ...steps,
+    ...graph.outputs.map((id, i) => ({ kind: "output", ...outputs[i], inputs: [real(id)], outputs: [] })),
+  ]);
 }
 
 function place(steps) {

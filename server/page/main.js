@@ -1,8 +1,8 @@
-// What is looked at, and when: the server is asked every two seconds, and not at all while nobody sees the page.
+// What is looked at, and when: every two seconds, and never while the page is hidden.
 import { Failure, get, metrics, models } from "./api.js";
 import { Ask } from "./ask.js";
 import { Digits, fits } from "./digits.js";
-import { $, el, short, tabs } from "./dom.js";
+import { $, el, several, short, tabs } from "./dom.js";
 import { Drift } from "./drift.js";
 import { LayerView } from "./layer.js";
 import { Overview } from "./overview.js";
@@ -27,16 +27,17 @@ function fromBaseline() {
 }
 
 function note({ inputs, distinct_inputs: distinct, layers }) {
-  if (!layers.length) return "Nothing to watch: no activation of this network falls silent, or --activity is off.";
-  if (chosen === "baseline") return `The ${short(inputs)} inputs of the baseline (${baseline.source}).`;
+  if (!layers.length) return "Nothing to watch: no activation of known shape falls silent here, or --activity is off.";
+  if (chosen === "baseline") return `The ${several(inputs)} of the baseline (${baseline.source}).`;
   if (!inputs) return "No input yet: send one, and see what it wakes.";
-  return `${short(inputs)} inputs ${WINDOWS[chosen]}, ${short(distinct)} different ones. A column is a channel; click for more.`;
+  return `${several(inputs)} (${WINDOWS[chosen]}), ${short(distinct)} different. A column is a channel; click for more.`;
 }
 
 function showPicture() {
   const shown = chosen === "baseline" ? fromBaseline() : activity;
   picture.show(shown);
   $("network-note").textContent = note(shown);
+  $("legend").hidden = !shown.layers.length;
 }
 
 function chooseWindow(window) {
@@ -48,12 +49,10 @@ function chooseWindow(window) {
 }
 
 async function openLayer(layer, channel) {
-  const about = { inputs: activity.inputs, window: WINDOWS[chosen], channel };
-  view.show(layer, about);
-  if (layer.baseline) return;
-  const full = await get(`${model.path}/activity?window=${chosen}&channels=1&units=1&layer=${encodeURIComponent(layer.name)}`)
-    .catch(() => null); // the next look says what is wrong
-  if (full && $("layer").open) view.show(full.layers[0], { ...about, inputs: full.inputs });
+  let known = { inputs: activity.inputs, layers: [layer] };
+  if (!layer.baseline) // with its units; the next look says what is wrong
+    known = await get(`${model.path}/activity?window=${chosen}&channels=1&units=1&layer=${encodeURIComponent(layer.name)}`).catch(() => known);
+  view.show(known.layers[0], { inputs: known.inputs, window: WINDOWS[chosen], channel });
 }
 
 async function useModel(next) {
@@ -71,6 +70,7 @@ async function useModel(next) {
   if (drawable) digits.use(model);
   chooseTry(drawable ? "digits" : "ask", drawable);
   chooseWindow(chosen);
+  showPicture();
   showList();
 }
 
@@ -80,8 +80,8 @@ function showList() {
 }
 
 function chooseTry(way, drawable) {
-  const ways = drawable ? [["digits", "draw"]] : [];
-  tabs($("try-tabs"), [...ways, ["ask", "JSON or a file"]], way, (next) => chooseTry(next, drawable));
+  tabs($("try-tabs"), [["digits", "draw"], ["ask", "JSON or a file"]], way, (next) => chooseTry(next, drawable));
+  $("try-tabs").hidden = !drawable;
   $("digits").hidden = way !== "digits";
   $("ask").hidden = way !== "ask";
 }
@@ -102,9 +102,9 @@ async function lookOnce() {
   if (!list.some((m) => m.path === model?.path)) {
     if (!list.length) throw new Failure(503, "no model is served yet");
     await useModel(list[0]);
-    const about = await get("v2");
-    $("version").textContent = about.version;
-    overview.set("isa", about.isa);
+    const { version, isa } = await get("v2");
+    $("version").textContent = version;
+    overview.set("isa", isa);
   }
   const of = model, window = chosen === "baseline" ? "load" : chosen;
   const [now, samples] = await Promise.all([
@@ -142,5 +142,7 @@ async function attempt(work) {
 
 $("model").addEventListener("change", () => attempt(() => useModel(list[$("model").selectedIndex])).then(look));
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
+// Beside a long picture the side stays in view, or the end of it.
+new ResizeObserver(([{ target }]) => { target.style.top = `${Math.min(16, innerHeight - target.offsetHeight - 16)}px`; }).observe($("side"));
 legend();
 look();

@@ -2,6 +2,8 @@
 import { $, curve, el, short, svg, time } from "./dom.js";
 
 const KEEP = 120; // points of a line
+const TILES = { rate: "Requests / s", p50: "Latency, p50", p99: "Latency, p99", rows: "Rows", waiting: "Waiting", threads: "Threads",
+  isa: "ISA", memory: "Memory" };
 
 // The value below which a share of what a histogram's buckets [le, count] hold lies; NaN when it is empty.
 function quantile(buckets, share) {
@@ -16,28 +18,27 @@ function quantile(buckets, share) {
 
 export class Overview {
   constructor() {
-    this.tiles = new Map();
-    $("overview").replaceChildren(
-      this.tile("rate", "Requests / s", true), this.tile("p50", "Latency, p50", true), this.tile("p99", "Latency, p99", true),
-      this.tile("rows", "Rows"), this.tile("waiting", "Waiting"), this.tile("threads", "Threads"), this.tile("isa", "ISA"),
-      this.tile("memory", "Memory"));
+    this.values = {};
+    this.lines = {};
     this.clear();
-  }
-
-  tile(key, title, hasLine) {
-    const value = el("strong", {}, "–");
-    const line = hasLine && svg("svg", { class: "spark", viewBox: "0 0 120 30", preserveAspectRatio: "none", "aria-hidden": "true" });
-    this.tiles.set(key, { value, line });
-    return el("div", { class: "tile" }, el("span", { class: "dim" }, title), value, line);
+    $("overview").replaceChildren(...Object.entries(TILES).map(([key, title]) => {
+      this.values[key] = el("strong", {}, "–");
+      if (key in this.history)
+        this.lines[key] = svg("svg", { class: "spark", viewBox: "0 0 120 30", preserveAspectRatio: "none", "aria-hidden": "true" });
+      return el("div", { class: "tile" }, el("span", { class: "dim" }, title), this.values[key], this.lines[key]);
+    }));
   }
 
   clear() {
     this.last = null;
     this.history = { rate: [], p50: [], p99: [] };
-    for (const { line } of this.tiles.values()) line?.replaceChildren();
+    for (const key in this.lines) {
+      this.lines[key].replaceChildren();
+      this.set(key, "–");
+    }
   }
 
-  set(key, text) { this.tiles.get(key).value.textContent = text; }
+  set(key, text) { this.values[key].textContent = text; }
 
   // Samples of /metrics for one model.
   add(samples, model) {
@@ -72,6 +73,6 @@ export class Overview {
     const shown = Number.isNaN(value) ? list.findLast((v) => !Number.isNaN(v)) : value;
     this.set(key, format(shown));
     const top = Math.max(...list.filter((v) => v > 0), 1e-9);
-    this.tiles.get(key).line.replaceChildren(curve(list, (i) => (120 * i) / Math.max(30, list.length - 1), (v) => 28 - (26 * v) / top));
+    this.lines[key].replaceChildren(curve(list, 120, (v) => 28 - (26 * v) / top));
   }
 }

@@ -1,6 +1,6 @@
 // The network as a picture: its steps from input to output, and of every activation its channels, one column each,
 // coloured by how often they fired.
-import { $, button, el, percent, shape, short, svg, tip } from "./dom.js";
+import { $, button, el, percent, several, shape, short, svg, tip } from "./dom.js";
 import { ramp, strip } from "./heat.js";
 import { lay } from "./lanes.js";
 
@@ -10,11 +10,12 @@ const LANE = 16, MOST_LANES = 8;
 const key = ({ name, path }) => `${name}\n${path}`; // of a step and of the layer that it is
 
 export function legend() {
-  const scale = el("canvas", { width: 256, height: 1, "aria-hidden": "true" });
-  const g = scale.getContext("2d"), swatch = (name) => el("span", { class: `swatch ${name}` });
-  ramp.forEach((c, i) => { g.fillStyle = c; g.fillRect(i, 0, 1, 1); });
-  $("legend").replaceChildren("asleep", scale, "always firing", swatch("dead"), "dead: never fired", swatch("lit"), "your last request");
+  const scale = el("span", { class: "scale" }), swatch = (name, text) => el("span", {}, el("span", { class: `swatch ${name}` }), text);
+  scale.style.background = `linear-gradient(90deg, ${ramp.filter((_, i) => i % 51 === 0)})`;
+  $("legend").replaceChildren("asleep", scale, "always firing", swatch("dead", "dead: never fired"), swatch("lit", "your last request"));
 }
+
+export const kind = ({ path }) => path.replaceAll("Normalization", "Norm").split("+").join(" → ");
 
 // What the strip of a layer shows; null where it is not counted by channel.
 export function channelsOf({ per_channel: per, channels }) {
@@ -22,22 +23,28 @@ export function channelsOf({ per_channel: per, channels }) {
 }
 
 // Channel i in words; a baseline has its rate only.
-export const told = (per, i, rate, inputs) => [`fires at ${percent(rate)} of its positions`, ...(per.max
-  ? [`in ${short(per.fired_inputs[i])} of ${short(inputs)} inputs`, `mean ${short(per.mean[i])}, largest ${short(per.max[i])}`] : [])];
+export const told = (per, i, rate, n) => [`fires at ${percent(rate)} of its positions`, ...(per.max
+  ? [`in ${short(per.fired_inputs[i])} of ${several(n)}`, `mean ${short(per.mean[i])}, largest ${short(per.max[i])}`] : [])];
 
 function channelAt(event, { channels, canvas }) {
   const n = channels?.rates.length ?? 0;
   return n ? Math.min(n - 1, Math.max(0, Math.floor((event.offsetX / canvas.clientWidth) * n))) : null;
 }
 
-function words(layer, inputs) {
+function words(layer) {
   const c = layer.channels;
   if (!layer.values) return ["", "no inputs yet"];
   if (!c) return ["", "counted by layer"];
-  if (c.dead === null) return ["", `${short(inputs)} inputs: too few`];
+  if (c.dead === null) return ["", "too few inputs"];
   if (layer.verdict === "dying") return ["bad", `✕ dying: ${c.dead} of ${c.total} dead`];
   if (c.dead) return ["warn", `▲ ${c.dead} dead`];
   return ["good", "✓ all alive"];
+}
+
+// Where elements of an input decide on shapes, and so on the steps, only layers that are counted are known.
+function chain({ inputs, outputs }, layers) {
+  const steps = [...layers, { name: "", path: "what the inputs' elements decide", shape: ["…"] }];
+  return steps.map((s, i) => ({ ...s, shape: [1, ...s.shape], inputs: i ? [-i] : inputs, outputs: steps[i + 1] ? [-1 - i] : outputs }));
 }
 
 export class Picture {
@@ -49,11 +56,8 @@ export class Picture {
     new ResizeObserver(() => this.draw()).observe(this.box);
   }
 
-  // A model's steps; layers that have none stand by themselves.
   build(graph, metadata, activity) {
-    const steps = graph.steps.length ? graph.steps
-      : activity.layers.map((l, i) => ({ name: l.name, path: l.path, shape: [1, ...l.shape], inputs: [i], outputs: [i + 1] }));
-    const plan = lay({ steps }, metadata.inputs, metadata.outputs);
+    const plan = lay(graph.steps.length ? graph : { ...graph, steps: chain(graph, activity.layers) }, metadata);
     const wide = Math.min(LANE, (LANE * MOST_LANES) / plan.lanes), isLayer = new Set(activity.layers.map(key)), tops = [0];
     this.rows.clear();
     for (const { step } of plan.rows) tops.push(tops.at(-1) + (isLayer.has(key(step)) ? TALL : LOW));
@@ -69,11 +73,11 @@ export class Picture {
 
   row(step, isLayer) {
     const what = (text) => el("span", { class: "what" }, text);
-    const name = el("span", { class: "name" }, step.name), sizes = el("span", { class: "dim sizes" }, shape(step.shape.slice(1)));
-    if (!isLayer.has(key(step))) return el("li", { class: "low" }, what(step.kind === "step" ? step.path : step.kind), name, sizes);
+    const name = el("span", { class: "name" }, el("bdi", {}, step.name)), sizes = el("span", { class: "dim sizes" }, shape(step.path || step.shape[0] < 0 ? step.shape.slice(1) : step.shape));
+    if (!isLayer.has(key(step))) return el("li", { class: "low" }, what(step.path ? kind(step) : step.kind), name, sizes);
     const row = { verdict: el("span", { class: "chip" }), rest: el("span", { class: "dim" }) };
     const head = button("", () => this.open(row.layer, null), { class: "layer" });
-    head.append(what(step.path.split("+").join(" → ")), name, row.verdict, sizes, row.rest);
+    head.append(what(kind(step)), name, row.verdict, sizes, row.rest);
     row.canvas = el("canvas", { class: "strip", role: "img", onpointermove: (e) => this.point(e, row), onpointerleave: (e) => tip(e),
       onclick: (e) => this.open(row.layer, channelAt(e, row)) });
     this.rows.set(key(step), row);
@@ -96,7 +100,7 @@ export class Picture {
       if (!row) continue;
       row.layer = layer;
       row.channels = channelsOf(layer);
-      const [mood, text] = layer.baseline ? ["", "baseline"] : words(layer, Math.min(activity.inputs, activity.distinct_inputs));
+      const [mood, text] = layer.baseline ? ["", "baseline"] : words(layer);
       row.verdict.className = `chip ${mood}`;
       row.verdict.textContent = text;
       row.rest.textContent = `${percent(layer.sparsity)} zeros`;

@@ -10,6 +10,7 @@ import subprocess
 import unittest
 import zlib
 
+import onnx_writer
 import support
 import tensors
 import test_doctored
@@ -154,8 +155,8 @@ class Browser(unittest.TestCase):
 
     def test_digits(self):
         with support.Server() as server:
-            self.look(server, "digits", "hover", "lit", "keyboard", "narrow", "hidden", "accessible",
-                      "name", "drift")
+            self.look(server, "early", "digits", "hover", "lit", "keyboard", "narrow", "hidden", "accessible",
+                      "name", "units", "drift")
 
     def test_files(self):
         answers = {"ones.npy": '"shape":[2,10]', "grey.png": '"shape":[1,10]', "of.json": '"id":"mine"',
@@ -186,6 +187,24 @@ class Browser(unittest.TestCase):
         with support.Folder() as folder:
             with support.Server(model=folder.model("hostile", NETWORK)) as server:
                 self.look(server, f"hostile={json.dumps(HOSTILE)}")
+
+    def test_pictures(self):
+        onnx = onnx_writer
+        branches = onnx.graph(
+            [onnx.node("Relu", ["early"], ["a"], "first"), onnx.node("Relu", ["late"], ["b"], "second"),
+             onnx.node("Add", ["a", "b"], ["middle"], "sum"), onnx.node("Relu", ["middle"], ["last"], "end")],
+            inputs=[onnx.value(name, ["n", 4]) for name in ("late", "early")],
+            outputs=[onnx.value(name, ["n", 4]) for name in ("middle", "last")])
+        decided = onnx.graph(
+            [onnx.node("Reshape", ["x", "sizes"], ["r"]), onnx.node("Relu", ["r"], ["y"])],
+            inputs=[onnx.value("x", ["n", 16]), onnx.value("sizes", [2], onnx.INT64)],
+            outputs=[onnx.value("y", ["a", "b"])])
+        for name, graph in (("branches", branches), ("decided", decided)):
+            with support.Folder() as folder:
+                model = folder.path / f"{name}.onnx"
+                model.write_bytes(onnx.model(graph))
+                with support.Server(model=model) as server:
+                    self.look(server, name)
 
     def test_offline(self):
         server = support.Server().start()

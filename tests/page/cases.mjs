@@ -69,10 +69,10 @@ const cases = {
     await page.locator("#digits").waitFor({ state: "hidden" });
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await says(page, ".result", /"model_name":"hostile"/);
-    await says(page, "#network-note", /^1 inputs since load/);
+    await says(page, "#network-note", /^1 input \(since load\)/);
     await says(page, "#drift-state", "no baseline");
     await page.getByRole("button", { name: "last 5 min" }).click();
-    await says(page, "#network-note", /^1 inputs last 5 min/);
+    await says(page, "#network-note", /^1 input \(last 5 min\)/);
     await page.getByLabel("Model").selectOption("digits · 1");
     await page.locator("#digits").waitFor();
   }),
@@ -117,6 +117,59 @@ const cases = {
     await says(page, "dialog", `dead: ${dead.join(", ")}`);
     await says(page, "dialog", dying ? /Dying: 17 of 32/ : /never fired/);
   }),
+
+  // Units that never fired are red, at their places in their channels' images, and nothing else is.
+  units: (url) => open(url, async (page) => {
+    await ready(page);
+    await page.getByRole("button", { name: "Send the test set" }).click();
+    await says(page, "#digits", /of 360/);
+    const { per_channel: per, units } = await page.evaluate(async () =>
+      (await (await fetch("v2/models/digits/activity?channels=1&units=1&layer=features.2")).json()).layers[0]);
+    assert.notEqual(units.dead, 0);
+    await page.getByRole("button", { name: /features\.2/ }).click();
+    const size = 48, side = 8, share = per.values.map((n, i) => per.fired[i] / n);
+    const order = share.map((_, i) => i).sort((a, b) => share[b] - share[a] || a - b);
+    const red = await page.locator("dialog .grid").evaluate((c, { order, size, side }) => {
+      const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height), scale = c.width / c.clientWidth;
+      const columns = Math.floor((c.clientWidth + 4) / (size + 4));
+      return order.flatMap((channel, place) => Array.from({ length: side * side }, (_, unit) => {
+        const x = (place % columns) * (size + 4) + ((unit % side) * size) / side + 1;
+        const y = Math.floor(place / columns) * (size + 4) + (Math.floor(unit / side) * size) / side + 1;
+        const at = 4 * (Math.floor(y * scale) * c.width + Math.floor(x * scale));
+        return data[at] > 200 && data[at + 1] < 60 ? channel * side * side + unit : -1;
+      })).filter((unit) => unit >= 0).sort((a, b) => a - b);
+    }, { order, size, side });
+    assert.deepEqual(red, units.dead_indices);
+  }),
+
+  // Inputs and outputs stand at what reads and what makes them, in whatever order that is.
+  branches: (url) => open(url, async (page) => {
+    await ready(page);
+    const from = await page.evaluate(async () => {
+      const [metadata, graph] = await Promise.all(["", "/graph"].map(async (path) => (await fetch(`v2/models/branches${path}`)).json()));
+      const { rows } = (await import("./page/lanes.js")).lay(graph, metadata);
+      return Object.fromEntries(rows.map(({ step, from }) => [step.name, from.map(({ row }) => rows[row].step.name)]));
+    });
+    assert.deepEqual(from, { late: [], early: [], first: ["early"], second: ["late"], sum: ["first", "second"],
+      end: ["sum"], middle: ["sum"], last: ["end"] });
+  }),
+
+  // Elements of an input say what the steps are.
+  decided: (url) => open(url, async (page) => {
+    for (const text of ["x", "sizes", "what the inputs' elements decide", "y"]) await page.locator("#picture").getByText(text, { exact: true }).waitFor();
+    await says(page, "#network-note", /Nothing to watch/);
+  }),
+
+  // A layer is opened before the first look has ended.
+  early: (url) => {
+    let look;
+    const looked = new Promise((go) => { look = go; });
+    return open(url, async (page) => {
+      await page.locator("button.layer").first().click();
+      await page.getByRole("heading", { name: "features.2" }).waitFor();
+      look();
+    }, { before: (page) => page.route("**/metrics", async (route) => { await looked; await route.continue(); }) });
+  },
 
   drift: (url) => open(url, async (page) => {
     await ready(page);
@@ -195,6 +248,12 @@ const cases = {
     await draw(page, SEVEN);
     await says(page, ".answer", /^7 \d/);
     assert.equal(await page.evaluate(() => document.scrollingElement.scrollWidth), 390, "wider than the screen");
+    const tiles = await page.locator(".tile:has(.spark)").evaluateAll((list) => list.map((tile) => {
+      const value = tile.querySelector("strong"), inside = tile.getBoundingClientRect().right;
+      value.textContent = "25.5 ms";
+      return [value.getBoundingClientRect().right, tile.querySelector(".spark").getBoundingClientRect().left, inside];
+    }));
+    for (const [value, line, inside] of tiles) assert.ok(value <= line && line < inside, "a curve over its number");
   }, { width: 390, height: 844 }),
 
   accessible: async (url) => {
