@@ -80,7 +80,7 @@ export class Ask {
     if (out?.shape.length !== 2 || out.shape[0] !== 1 || out.shape[1] < 2) return "";
     const best = Array.from(out.data.entries()).sort(([, a], [, b]) => b - a).slice(0, CLASSES);
     const share = out.data.every((v) => v >= 0 && v <= 1), least = share ? 0 : best.at(-1)[1], span = share ? 1 : best[0][1] - least || 1;
-    return el("ol", { class: "bars classes" }, best.map(([i, v], place) =>
+    return el("ol", { class: "bars" }, best.map(([i, v], place) =>
       bar((place === 0 && parameters?.label) || String(i)).set((v - least) / span, share ? percent(v) : short(v), place ? "" : "best")));
   }
 

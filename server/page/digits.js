@@ -36,7 +36,7 @@ export class Digits {
     this.next = undefined; // an image that came while one was asked for
     this.pad = new Pad((image) => this.ask(image));
     this.pad.canvas.addEventListener("keydown", (e) => { if (/^\d$/.test(e.key)) this.example(Number(e.key)); });
-    this.bars = el("ol", { class: "bars classes" });
+    this.bars = el("ol", { class: "bars" });
     this.answer = el("p", { class: "answer", role: "status" });
     this.note = dim();
     this.harms = el("div", { class: "tabs", role: "group", "aria-label": "What is sent" });

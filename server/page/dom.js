@@ -25,7 +25,7 @@ export const button = (text, onclick, more) => el("button", { type: "button", on
 // A row of a chart; `set(share, number, class)` fills it.
 export function bar(name) {
   const fill = el("span"), number = el("span", { class: "num" });
-  const row = el("li", {}, el("span", { class: "name" }, name), el("span", { class: "track" }, fill), number);
+  const row = el("li", {}, el("span", { class: "name" }, el("bdi", {}, name)), el("span", { class: "track" }, fill), number);
   row.set = (share, text, mood = "") => {
     fill.style.width = `${100 * Math.max(0, share)}%`;
     fill.className = `bar ${mood}`;

@@ -1,5 +1,5 @@
 // One layer, opened by a click: its channels as small images, in words, and as JSON.
-import { $, button, copy, dim, el, percent, several, shape, short } from "./dom.js";
+import { $, button, copy, dim, el, percent, shape, short } from "./dom.js";
 import { tiles } from "./heat.js";
 import { channelsOf, kind, told } from "./picture.js";
 
@@ -7,7 +7,7 @@ function advice({ channels: c, values, verdict, baseline }, inputs) {
   if (baseline) return "How often each channel fired on the data that the baseline was made of.";
   if (!values) return "Nothing has been computed in this window.";
   if (!c) return "Counted by layer only: --activity unit says more.";
-  if (c.dead === null) return `Too few, ${several(inputs)}: a rare channel would look dead.`;
+  if (c.dead === null) return `Too few different inputs, of ${short(inputs)} in all: a rare channel would look dead.`;
   const proven = `What was silent all the time fires in less than ${percent(c.dead_rate_upper, 2)} of inputs like these (95 % confidence).`;
   if (verdict === "dying")
     return `Dying: ${c.dead} of ${c.total} channels never fired. In training, a lower learning rate, He initialisation, BatchNorm or LeakyReLU helps. ${proven}`;
