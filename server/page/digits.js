@@ -116,9 +116,10 @@ export class Digits {
     this.show(reply);
     const others = after.inputs - before.inputs - 1;
     if (others < 0) return; // loaded anew
-    this.light(between(before, after));
-    this.say(others ? `Amber in the picture: your digit, among ${others} more that came meanwhile.`
-      : "Amber in the picture is this digit alone: which channels it woke, and how much of them.");
+    const lit = between(before, after);
+    this.light(lit);
+    this.say(!lit.size ? "" : others ? `Amber in the picture: your digit, among ${others} more that came meanwhile.`
+      : "Amber in the picture is this digit alone: what it woke of each channel.");
   }
 
   show(reply) {

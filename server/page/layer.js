@@ -3,11 +3,11 @@ import { $, button, copy, dim, el, percent, shape, short } from "./dom.js";
 import { tiles } from "./heat.js";
 import { channelsOf, kind, told } from "./picture.js";
 
-function advice({ channels: c, values, verdict, baseline }, inputs) {
-  if (baseline) return "How often each channel fired on the data that the baseline was made of.";
-  if (!values) return "Nothing has been computed in this window.";
+function advice({ channels: c, values, verdict, baseline }) {
+  if (baseline) return "How often each channel fired on the baseline's data.";
+  if (!values) return "Nothing computed in this window.";
   if (!c) return "Counted by layer only: --activity unit says more.";
-  if (c.dead === null) return `Too few different inputs, of ${short(inputs)} in all: a rare channel would look dead.`;
+  if (c.dead === null) return "Too few different inputs: a rare channel would look dead.";
   const proven = `What was silent all the time fires in less than ${percent(c.dead_rate_upper, 2)} of inputs like these (95 % confidence).`;
   if (verdict === "dying")
     return `Dying: ${c.dead} of ${c.total} channels never fired. In training, a lower learning rate, He initialisation, BatchNorm or LeakyReLU helps. ${proven}`;
@@ -41,7 +41,7 @@ export class LayerView {
       el("div", { class: "card-head" }, el("h2", { id: "layer-title" }, layer.name),
         button("✕", () => this.dialog.close(), { "aria-label": "Close" })),
       dim(`${kind(layer)} · ${shape(layer.shape)} · ${window}`),
-      el("p", {}, advice(layer, inputs)),
+      el("p", {}, advice(layer)),
       (layer.notes ?? []).map((note) => el("p", { class: "note" }, note)),
       el("dl", { class: "facts" }, facts(layer).map(([k, v]) => el("div", {}, el("dt", { class: "dim" }, k), el("dd", {}, v)))),
       channels && this.grid(layer, channels, inputs, channel),
@@ -64,7 +64,7 @@ export class LayerView {
         e.preventDefault();
         choose(chosen < 0 ? 0 : chosen + step);
       } });
-    const line = el("p", { class: "dim", "aria-live": "polite" }, "A tile is a channel, the busiest first; red points in it are units that never fired.");
+    const line = el("p", { class: "dim", "aria-live": "polite" }, "A tile is a channel, the busiest first; red points in it: units that never fired.");
     let chosen = order.indexOf(first), columns = 1;
     const say = () => {
       const i = order[chosen];

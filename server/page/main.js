@@ -27,10 +27,11 @@ function fromBaseline() {
 }
 
 function note({ inputs, distinct_inputs: distinct, layers }) {
-  if (!layers.length) return "Nothing to watch: no activation of known shape falls silent here, or --activity is off.";
+  if (!layers.length) return "Nothing to watch: no activation of known shape falls silent, or --activity is off.";
   if (chosen === "baseline") return `The ${several(inputs)} of the baseline (${baseline.source}).`;
   if (!inputs) return "No input yet: send one, and see what it wakes.";
-  return `${several(inputs)} (${WINDOWS[chosen]}), ${short(distinct)} different. A column is a channel; click for more.`;
+  const seen = `${several(inputs)} (${WINDOWS[chosen]})`; // not counted by layer
+  return distinct ? `${seen}, ${short(distinct)} different. A column is a channel; click for more.` : seen;
 }
 
 function showPicture() {

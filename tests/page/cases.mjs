@@ -160,6 +160,15 @@ const cases = {
     await says(page, "#network-note", /Nothing to watch/);
   }),
 
+  // Without counts of channels nothing is said of any.
+  layers: (url) => open(url, async (page) => {
+    await ready(page);
+    await page.locator(".pad").press("4");
+    await says(page, ".answer", /^4 \d/);
+    await says(page, "#network-note", /^1 input \(since load\)$/);
+    assert.equal(await page.locator("#digits").getByText("Amber").count(), 0);
+  }),
+
   // A layer is opened before the first look has ended.
   early: (url) => {
     let look;
