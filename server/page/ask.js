@@ -104,7 +104,7 @@ export class Ask {
       throw new Error(`an image needs one input of 1 or 3 planes; this model has ${this.shapes}`);
     const [mean, std] = [this.mean, this.std].map(({ value }) => value.split(/[ ,;]+/).filter(Boolean).map(Number));
     if (![...mean, ...std].every(Number.isFinite) || !mean.length || !std.length || std.includes(0))
-      throw new Error("mean and deviation are numbers, one or one a plane; no deviation is 0");
+      throw new Error("mean and deviation: numbers, one or one a plane; no deviation 0");
     const data = await pixels(file, wanted, mean, std);
     return infer(this.model.infer, JSON.stringify({ inputs: [{ name: input.name, shape: [1, ...wanted], datatype: "FP32", data }] }));
   }

@@ -16,7 +16,7 @@ export class Drift {
       chip.className = "chip";
       chip.textContent = "no baseline";
       $("drift").replaceChildren(
-        el("p", {}, "With a baseline, inputs are compared with those that the network was checked on."),
+        el("p", {}, "A baseline tells what inputs the network was checked on."),
         dim("From held-out data, found beside the model at the start:"),
         el("pre", {}, "rectifier audit MODEL heldout.npy --write-baseline baseline.json"),
         dim("From the traffic of the last minutes, on this server only:"),
@@ -24,7 +24,7 @@ export class Drift {
       return;
     }
     const known = drift.score !== null;
-    const [mood, text] = known ? STATES[drift.state] : ["", `${drift.n} of 200 inputs`];
+    const [mood, text] = known || drift.state !== "ok" ? STATES[drift.state] : ["", `${drift.n} of 200 inputs`];
     chip.className = `chip ${mood}`;
     chip.textContent = text;
     this.history.push(known ? drift.score : NaN);

@@ -12,7 +12,7 @@ function advice({ channels: c, values, verdict, baseline }) {
   if (verdict === "dying")
     return `Dying: ${c.dead} of ${c.total} channels never fired. In training, a lower learning rate, He initialisation, BatchNorm or LeakyReLU helps. ${proven}`;
   if (c.dead) return `${c.dead} of ${c.total} channels never fired: “rectifier audit” counts what the network would save without them. ${proven}`;
-  return verdict ? `Healthy: each of its ${c.total} channels fired.` : "Nearly silent below zero, but never quite: no verdict is given.";
+  return verdict ? `Healthy: each of its ${c.total} channels fired.` : "Never quite silent below zero: no verdict is given.";
 }
 
 const facts = ({ sparsity, mean, std, max, channels: c, units, nonfinite }) => Object.entries({
@@ -46,7 +46,7 @@ export class LayerView {
       el("dl", { class: "facts" }, facts(layer).map(([k, v]) => el("div", {}, el("dt", { class: "dim" }, k), el("dd", {}, v)))),
       channels && this.grid(layer, channels, inputs, channel),
       list && dim(`dead: ${list}`),
-      el("div", { class: "row" }, list && button("Copy the dead ones", (e) => copy(list, e.target)),
+      el("div", { class: "row" }, list && button("Copy dead ones", (e) => copy(list, e.target)),
         button("Copy as JSON", (e) => copy(JSON.stringify(layer, null, 1), e.target)))));
     if (!this.dialog.open) this.dialog.showModal();
     this.draw?.();

@@ -51,7 +51,7 @@ function chooseWindow(window) {
 
 async function openLayer(layer, channel) {
   let known = { inputs: activity.inputs, layers: [layer] };
-  if (!layer.baseline) // with its units; the next look says what is wrong
+  if (!layer.baseline) // with its units
     known = await get(`${model.path}/activity?window=${chosen}&channels=1&units=1&layer=${encodeURIComponent(layer.name)}`).catch(() => known);
   view.show(known.layers[0], { inputs: known.inputs, window: WINDOWS[chosen], channel });
 }

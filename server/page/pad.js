@@ -25,7 +25,7 @@ export class Pad {
   constructor(changed) {
     this.changed = changed;
     this.canvas = el("canvas", { class: "pad", width: SIZE, height: SIZE, tabindex: 0, role: "img", onpointerdown: (e) => this.begin(e),
-      onpointermove: (e) => this.go(e), "aria-label": "Pad: draw a digit, or press a key from 0 to 9 for one of the test images" });
+      onpointermove: (e) => this.go(e), "aria-label": "Pad: draw a digit, or press 0 to 9 for a test image" });
     this.eye = el("canvas", { class: "eye", width: SIDE, height: SIDE, role: "img", "aria-label": "The 8 by 8 pixels that are sent" });
     this.strokes = [];
     this.given = null; // an image from elsewhere

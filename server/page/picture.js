@@ -34,6 +34,7 @@ function channelAt(event, { channels, canvas }) {
 function words(layer) {
   const c = layer.channels;
   if (!layer.values) return ["", "no inputs yet"];
+  if (layer.nonfinite) return ["bad", "✕ not finite"];
   if (!c) return ["", "counted by layer"];
   if (c.dead === null) return ["", "too few inputs"];
   if (layer.verdict === "dying") return ["bad", `✕ dying: ${c.dead} of ${c.total} dead`];

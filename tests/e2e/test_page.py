@@ -206,6 +206,10 @@ class Browser(unittest.TestCase):
                 with support.Server(model=model) as server:
                     self.look(server, name)
 
+    def test_nonfinite(self):
+        with support.Server() as server:
+            self.look(server, "nonfinite")
+
     def test_layers(self):
         with support.Server("--activity", "layer") as server:
             self.look(server, "layers")

@@ -160,6 +160,18 @@ const cases = {
     await says(page, "#network-note", /Nothing to watch/);
   }),
 
+  // One value is enough for an alarm.
+  nonfinite: (url) => open(url, async (page) => {
+    await ready(page);
+    await says(page, "#drift-state", "0 of 200 inputs");
+    await page.getByRole("button", { name: "JSON or a file" }).click();
+    await page.getByLabel("Request, as JSON").fill(`{"inputs":[{"name":"image","shape":[1,1,8,8],"datatype":"FP32","data":[NaN${",0".repeat(63)}]}]}`);
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await says(page, ".result", /null/);
+    await says(page, "button.layer", /features\.2.*not finite/);
+    await says(page, "#drift-state", /drift/);
+  }),
+
   // Without counts of channels nothing is said of any.
   layers: (url) => open(url, async (page) => {
     await ready(page);
