@@ -165,10 +165,11 @@ class Browser(unittest.TestCase):
             (folder.path / "ones.npy").write_bytes(
                 tensors.npy_bytes(support.Digits.get().images.rows(0, 2)))
             (folder.path / "grey.png").write_bytes(png(16, 16))
+            (folder.path / "exact.png").write_bytes(png(8, 8))
             (folder.path / "of.json").write_text(json.dumps(support.Digits.get().oip(0, 1, id="mine")))
             (folder.path / "none.npy").write_bytes(b"no numbers")
             self.look(server, *("file=" + json.dumps([str(folder.path / name), answer])
-                                for name, answer in answers.items()))
+                                for name, answer in answers.items()), f"pixels={folder.path / 'exact.png'}")
 
     def test_two_models(self):
         with support.Folder() as folder:

@@ -47,6 +47,18 @@ const cases = {
     await says(page, ".result", answer);
   }, { expected: /status of 400/ }),
 
+  // ARGUMENT: a picture of rows black and white in turns, as large as the input.
+  pixels: (url, file) => open(url, async (page) => {
+    await ready(page);
+    await page.getByRole("button", { name: "JSON or a file" }).click();
+    await page.getByLabel("Mean of each plane").fill("0.25");
+    await page.getByLabel("Deviation of each plane").fill("0.5");
+    const [request] = await Promise.all([page.waitForRequest(/\/infer$/), page.locator("#file").setInputFiles(file)]);
+    const [{ shape, data }] = request.postDataJSON().inputs;
+    assert.deepEqual([shape, data], [[1, 1, 8, 8], Array.from({ length: 64 }, (_, i) => (Math.floor(i / 8) % 2 ? 1.5 : -0.5))]);
+    await says(page, ".result", /"shape":\[1,10\]/);
+  }),
+
   hover: (url) => open(url, async (page) => {
     await ready(page);
     const strip = page.locator(".strip").first(), { width } = await strip.boundingBox();
