@@ -18,11 +18,11 @@ def of_process(pid, key):
     raise AssertionError(f"no {key}")
 
 
-def weights_bytes(model, *args):
-    """What inspect says that weights and tables take."""
+def inspected(model, *args):
+    """What inspect says; `model_bytes`, what weights and tables take, among it."""
     done = support.run("inspect", model, "--json", *args, timeout=300)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["model_bytes"]
+    return json.loads(done.stdout)
 
 
 def served(model, *args):

@@ -28,7 +28,7 @@ class Memory(unittest.TestCase):
 
     def check(self, weights, most):
         resident, peak, _ = memory.served(self.model, "--weights", weights)
-        packed = memory.weights_bytes(self.model, "--weights", weights)
+        packed = memory.inspected(self.model, "--weights", weights)["model_bytes"]
         self.assertLess(resident, most * BYTES + memory.PROGRAM)
         self.assertLess(peak, 2 * BYTES + packed + 64 * memory.MIB)
         self.assertGreater(resident, packed)  # less would mean that nothing was measured
