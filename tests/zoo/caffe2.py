@@ -5,6 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 IR_VERSION = 3
 ROWS, SIZE, CLASSES = 2, 17, 10
@@ -28,20 +29,27 @@ def weights():
     return found
 
 
-def forward(x, w):
+class Network(nn.Module):
     """The same in PyTorch; the activations go through F, where watch.py sees them."""
-    t = {k: torch.from_numpy(v) for k, v in w.items()}
 
-    def norm(y, name):
-        return F.batch_norm(y, t[name + "_m"], t[name + "_v"], t[name + "_s"], t[name + "_b"])
+    def __init__(self, w):
+        super().__init__()
+        for name, value in w.items():
+            self.register_buffer(name, torch.from_numpy(value))
 
-    y = norm(F.conv2d(x, t["conv1_w"], t["conv1_b"], padding=1), "bn1")
-    y = F.relu(y * t["scale"].reshape(-1, 1, 1) + t["shift"].reshape(-1, 1, 1))
-    y = F.max_pool2d(F.pad(F.local_response_norm(y, 5, 1e-2, 0.75, 1.0), (0, 1, 0, 1), value=-np.inf), 3, 2)
-    z = F.relu(F.conv2d(y, t["conv2_w"], t["conv2_b"], padding=1, groups=2))
-    y = F.relu(z + norm(F.conv2d(y, t["conv3_w"]), "bn3"))
-    y = F.avg_pool2d(y, 2, 2)
-    return torch.softmax(y.reshape(len(y), -1) @ t["fc_w"].T + t["fc_b"], 1)
+    def forward(self, x):
+        t = dict(self.named_buffers())
+
+        def norm(y, name):
+            return F.batch_norm(y, t[name + "_m"], t[name + "_v"], t[name + "_s"], t[name + "_b"])
+
+        y = norm(F.conv2d(x, t["conv1_w"], t["conv1_b"], padding=1), "bn1")
+        y = F.relu(y * t["scale"].reshape(-1, 1, 1) + t["shift"].reshape(-1, 1, 1))
+        y = F.max_pool2d(F.pad(F.local_response_norm(y, 5, 1e-2, 0.75, 1.0), (0, 1, 0, 1), value=-np.inf), 3, 2)
+        z = F.relu(F.conv2d(y, t["conv2_w"], t["conv2_b"], padding=1, groups=2))
+        y = F.relu(z + norm(F.conv2d(y, t["conv3_w"]), "bn3"))
+        y = F.avg_pool2d(y, 2, 2)
+        return torch.softmax(y.reshape(len(y), -1) @ t["fc_w"].T + t["fc_b"], 1)
 
 
 def channels(nodes, operator, x, vector, out, opset):

@@ -12,7 +12,6 @@ import collections
 import math
 import os
 import pathlib
-import re
 import shutil
 import sys
 
@@ -21,18 +20,19 @@ import torch
 import export
 import forms
 import networks
+import table
 import trial
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "zoo" / str(os.getpid())
-README = pathlib.Path(__file__).with_name("README.md")
 OPSETS = (11, 13, 17)
 FIXED_ROWS = {11: 1, 13: 2, 17: 1}  # of the file with a fixed batch
 ROWS = (1, 2)
-HEAD = f"{'network':44} {'opset':>5} {'batch':11} {'error':>8} {'share':>8} {'layers':>6} {'near':>4}"
+HEAD = f"{'network':44} {'opset':>5} {'batch':11} {'error':>8} {'share':>8} {'layers':>6} {'near':>4} " \
+       f"{'PyTorch':>7} {'used':>5}"
 
 
-class Table:
+class Outcomes:
     def __init__(self):
         self.rows = collections.defaultdict(list)  # network -> (opset, outcome)
         self.passed = self.failed = 0
@@ -43,20 +43,21 @@ class Table:
         self.passed += not outcome.wrong
         self.failed += bool(outcome.wrong)
         print(f"{network:44} {opset:5} {batch:11} {outcome.error:8.1e} {outcome.share:8.1e} {outcome.layers:6} "
-              f"{outcome.near:4}  {'FAIL' if outcome.wrong else 'ok'}", flush=True)
+              f"{outcome.near:4} {outcome.own_near:7} {outcome.used:5.0%}  {'FAIL' if outcome.wrong else 'ok'}",
+              flush=True)
         for text in outcome.wrong[:5]:
             print(f"    {text}")
 
     def markdown(self):
-        """network -> its row"""
         for network, rows in self.rows.items():
             outcomes = [outcome for _, outcome in rows]
             opsets = " ".join(map(str, sorted({opset for opset, _ in rows})))
             failed = sum(bool(o.wrong) for o in outcomes)
-            comparisons = f"{len(outcomes)}, {failed} failed" if failed else len(outcomes)
-            yield network, (f"| {network} | {opsets} | {comparisons} | {worst(o.error for o in outcomes):.1e} | "
-                            f"{worst(o.share for o in outcomes):.1e} | {outcomes[0].layers} | "
-                            f"{sum(o.near for o in outcomes)} |")
+            cells = (network, opsets, f"{len(outcomes)}, {failed} failed" if failed else len(outcomes),
+                     f"{worst(o.error for o in outcomes):.1e}", f"{worst(o.share for o in outcomes):.1e}",
+                     outcomes[0].layers, sum(o.near for o in outcomes), sum(o.own_near for o in outcomes),
+                     f"{worst(o.used for o in outcomes):.0%}")
+            yield "| " + " | ".join(map(str, cells)) + " |"
 
 
 def worst(numbers):
@@ -68,7 +69,7 @@ def clean():
     FOLDER.mkdir(parents=True)
 
 
-def run_network(binary, table, name, opsets):
+def run_network(binary, found, name, opsets):
     net, size = networks.build(name)
     inputs = {rows: networks.images(name, rows, size, size) for rows in ROWS}
     references = {rows: forms.answer(net, x) for rows, x in inputs.items()}
@@ -80,10 +81,10 @@ def run_network(binary, table, name, opsets):
             export.export(net, inputs[all_rows[-1]], path, opset, {0: "batch"} if dynamic else None)
             for rows in all_rows:
                 outcome = trial.compare(binary, path, ["output"], references[rows])
-                table.add(name, opset, f"{'dynamic' if dynamic else 'fixed'} {rows}", outcome)
+                found.add(name, opset, f"{'dynamic' if dynamic else 'fixed'} {rows}", outcome)
 
 
-def run_forms(binary, table, wanted, opsets):
+def run_forms(binary, found, wanted, opsets):
     clean()
     for label, opset, make in forms.forms(FOLDER):
         if wanted not in label or (opsets and opset not in opsets):
@@ -92,18 +93,7 @@ def run_forms(binary, table, wanted, opsets):
         path, names, references = make()
         for reference in references:
             batch = "x".join(map(str, reference.x.shape[:1] + reference.x.shape[2:]))
-            table.add(label, opset, batch, trial.compare(binary, path, names, reference))
-
-
-def write_readme(table):
-    """Replaces the rows of the networks that ran; the others stay."""
-    text = README.read_text(encoding="utf-8")
-    head, old, tail = re.fullmatch(r"(?s)(.*<!-- table -->\n.*?---\|\n)(.*?)(<!-- end -->.*)", text).groups()
-    rows = {line.split(" | ")[0].removeprefix("| "): line for line in old.splitlines()}
-    rows.update(table.markdown())
-    order = [*networks.NETWORKS, *rows]
-    lines = sorted(rows, key=order.index)
-    README.write_text(head + "".join(rows[name] + "\n" for name in lines) + tail, encoding="utf-8")
+            found.add(label, opset, batch, trial.compare(binary, path, names, reference))
 
 
 def main():
@@ -116,16 +106,16 @@ def main():
     opsets = [int(opset) for opset in args.opsets.split(",") if opset]
     binary = (args.build / "rectifier").resolve()
     torch.use_deterministic_algorithms(True)
-    table = Table()
+    outcomes = Outcomes()
     for name in networks.NETWORKS:
         if args.filter in name:
-            run_network(binary, table, name, [o for o in OPSETS if not opsets or o in opsets])
-    run_forms(binary, table, args.filter, opsets)
+            run_network(binary, outcomes, name, [o for o in OPSETS if not opsets or o in opsets])
+    run_forms(binary, outcomes, args.filter, opsets)
     shutil.rmtree(FOLDER, ignore_errors=True)
     if args.write:
-        write_readme(table)
-    print(f"{table.passed} passed, {table.failed} failed")
-    return 1 if table.failed or not table.passed else 0
+        table.write("table", outcomes.markdown(), networks.NETWORKS)
+    print(f"{outcomes.passed} passed, {outcomes.failed} failed")
+    return 1 if outcomes.failed or not outcomes.passed else 0
 
 
 if __name__ == "__main__":

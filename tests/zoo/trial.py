@@ -21,7 +21,8 @@ class Reference:
     """PyTorch's answer to an input."""
     x: np.ndarray
     outputs: list
-    layers: list  # watch.record, in order of execution
+    layers: list  # watch.layers_of: of float64
+    own: list     # and of float32
 
 
 @dataclasses.dataclass
@@ -30,6 +31,8 @@ class Outcome:
     share: float = float("nan")  # the worst difference of a layer's share
     layers: int = 0
     near: int = 0                # layers that only agree but for pre-activations next to 0
+    own_near: int = 0            # the same of PyTorch's float32
+    used: float = 0.0            # the largest part of a layer's pre-activations next to 0 that this took
     wrong: list = dataclasses.field(default_factory=list)
 
 
@@ -55,35 +58,41 @@ def compare_outputs(outcome, names, outputs, out):
             outcome.wrong.append(f"{name} is off by {error:.2g} of its scale {scale:.3g}")
 
 
-def compare_layer(outcome, got, want):
+def differences(got, want):
+    """(what is counted, by how many values it differs), of what the engine counts"""
+    return {what: abs(got[what] - want[what]) for what in COUNTED if what in got}
+
+
+def is_near(off, want):
+    return any(values > SHARE_TOLERANCE * want["values"] for values in off.values())
+
+
+def compare_layer(outcome, got, want, own):
     if got["type"] != want["type"] or got["values"] != want["values"]:
         outcome.wrong.append(f"layer {got['name']}: {got['type']} of {got['values']} values, "
                              f"expected {want['type']} of {want['values']}")
         return
-    needed_near = False
-    for what in COUNTED:
-        if what not in got:
-            continue
-        off = abs(got[what] - want[what])
-        outcome.share = max(outcome.share, off / want["values"])
-        if off <= SHARE_TOLERANCE * want["values"]:
-            continue
-        needed_near = True
-        if off > want["near"]:
-            outcome.wrong.append(f"layer {got['name']}: {got[what]} {what} of {got['values']}, expected "
-                                 f"{want[what]}, and {want['near']} are too near to tell")
-    outcome.near += needed_near
+    off = differences(got, want)
+    outcome.share = max(outcome.share, *(values / want["values"] for values in off.values()))
+    outcome.own_near += is_near(differences({what: own[what] for what in off}, want), want)
+    if not is_near(off, want):
+        return
+    outcome.near += 1
+    outcome.used = max(outcome.used, max(off.values()) / max(want["near"], 1))
+    outcome.wrong += [f"layer {got['name']}: {got[what]} {what} of {got['values']}, expected {want[what]}, and "
+                      f"{want['near']} are too near to tell" for what, values in off.items() if values > want["near"]]
 
 
-def compare_layers(outcome, got, want):
+def compare_layers(outcome, got, reference):
     """Layer by layer in order of execution; a module that is used twice is two layers on both sides."""
+    want = reference.layers
     outcome.layers, outcome.share = len(want), 0.0
     if len(got) != len(want):
         have, need = (collections.Counter(layer["type"] for layer in side) for side in (got, want))
         outcome.wrong.append(f"{len(got)} activity layers {dict(have)}, expected {len(want)} {dict(need)}")
         return
-    for a, b in zip(got, want):
-        compare_layer(outcome, a, b)
+    for a, b, own in zip(got, want, reference.own):
+        compare_layer(outcome, a, b, own)
 
 
 def compare(binary, model, names, reference):
@@ -99,5 +108,5 @@ def compare(binary, model, names, reference):
             outcome.wrong.append(f"exit code {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()}")
             return outcome
         compare_outputs(outcome, names, reference.outputs, out)
-        compare_layers(outcome, json.loads(done.stdout)["layers"], reference.layers)
+        compare_layers(outcome, json.loads(done.stdout)["layers"], reference)
     return outcome
