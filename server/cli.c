@@ -9,15 +9,11 @@
 
 #include "server/units.h"
 
-#define ENV_NAME 64
-#define VALUE_TEXT 96
-#define MAX_OPTIONS 96
-
 enum origin { FROM_DEFAULT, FROM_ENVIRONMENT, FROM_FLAG };
 static const char *const origin_text[] = {"default", "environment", "command line"};
 
 /* Where each option's value came from; kept for --print-config. The process parses once. */
-static enum origin origins[MAX_OPTIONS];
+static enum origin origins[SRV_MAX_OPTIONS];
 
 static void *option_slot(struct srv_config *config, const struct srv_option *o)
 {
@@ -27,30 +23,6 @@ static void *option_slot(struct srv_config *config, const struct srv_option *o)
 static const void *option_value(const struct srv_config *config, const struct srv_option *o)
 {
     return (const char *)config + o->offset;
-}
-
-/* "max-body" -> "RECTIFIER_MAX_BODY" */
-static const char *env_name(const struct srv_option *o, char *name)
-{
-    size_t n = (size_t)snprintf(name, ENV_NAME, "RECTIFIER_");
-    for (const char *p = o->name; *p && n + 1 < ENV_NAME; p++)
-        name[n++] = *p == '-' ? '_' : (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
-    name[n] = '\0';
-    return name;
-}
-
-/* The place of `text` in "a|b|c", or -1. */
-static int choice_find(const char *values, const char *text)
-{
-    const size_t len = strlen(text);
-    int i = 0;
-    for (const char *p = values; *p; i++) {
-        const size_t n = strcspn(p, "|");
-        if (n == len && memcmp(p, text, n) == 0)
-            return i;
-        p += n + (p[n] == '|');
-    }
-    return -1;
 }
 
 static void choice_text(const char *values, int choice, char *text, size_t size)
@@ -129,13 +101,13 @@ static bool set_value(struct srv_config *config, const struct srv_option *o, con
 {
     switch (o->type) {
     case SRV_OPT_FLAG:
-        *(bool *)option_slot(config, o) = choice_find("off|on", value) == 1;
-        return choice_find("off|on", value) >= 0 || wrong_value(what, value, "on or off");
+        *(bool *)option_slot(config, o) = srv_choice_find("off|on", value) == 1;
+        return srv_choice_find("off|on", value) >= 0 || wrong_value(what, value, "on or off");
     case SRV_OPT_STRING:
         *(const char **)option_slot(config, o) = value;
         return true;
     case SRV_OPT_CHOICE: {
-        const int choice = choice_find(o->values, value);
+        const int choice = srv_choice_find(o->values, value);
         if (choice < 0)
             return wrong_value(what, value, o->values);
         *(int *)option_slot(config, o) = choice;
@@ -173,8 +145,8 @@ static bool set_list_from_env(struct srv_config *config, const struct srv_option
 static bool from_environment(struct srv_config *config, size_t i)
 {
     const struct srv_option *o = &srv_options[i];
-    char name[ENV_NAME];
-    const char *value = o->group ? getenv(env_name(o, name)) : NULL;
+    char name[SRV_ENV_NAME];
+    const char *value = o->group ? getenv(srv_option_env(o, name)) : NULL;
     if (!value || !*value)
         return true;
     /* Kubernetes sets RECTIFIER_PORT=tcp://10.0.0.1:80 in pods beside a service `rectifier`, and
@@ -241,7 +213,7 @@ static bool take_option(struct srv_config *config, const struct srv_command_info
     const struct srv_option *o = &srv_options[i];
     const char *value =
         is_long ? (arg[2 + len] == '=' ? arg + 3 + len : NULL) : (arg[2] ? arg + 2 : NULL);
-    char what[ENV_NAME];
+    char what[SRV_ENV_NAME];
     snprintf(what, sizeof what, "--%s", o->name);
     if (!value && o->type == SRV_OPT_FLAG)
         value = "on";
@@ -261,9 +233,8 @@ static bool take_option(struct srv_config *config, const struct srv_command_info
 bool srv_cli_parse(struct srv_config *config, const struct srv_command_info *command, int argc,
                    char **argv)
 {
-    _Static_assert(MAX_OPTIONS >= 32, "room for every option's origin");
     memset(config, 0, sizeof *config);
-    for (size_t i = 0; i < srv_n_options && i < MAX_OPTIONS; i++) {
+    for (size_t i = 0; i < srv_n_options; i++) {
         const struct srv_option *o = &srv_options[i];
         if (!set_value(config, o, o->name, o->fallback))
             return false;

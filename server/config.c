@@ -1,6 +1,9 @@
 /* The table of options. --help prints the groups in the order in which they appear here. */
 #include "server/config.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define AT(field) offsetof(struct srv_config, field)
 #define SERVE SRV_CMD_SERVE
 #define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_BENCH | SRV_CMD_AUDIT)
@@ -158,3 +161,26 @@ const struct srv_option srv_options[] = {
 };
 /* clang-format on */
 const size_t srv_n_options = sizeof srv_options / sizeof *srv_options;
+_Static_assert(sizeof srv_options / sizeof *srv_options <= SRV_MAX_OPTIONS,
+               "room for each one's origin");
+
+int srv_choice_find(const char *values, const char *word)
+{
+    const size_t len = strlen(word);
+    int i = 0;
+    for (const char *p = values; *p; i++) {
+        const size_t n = strcspn(p, "|");
+        if (n == len && memcmp(p, word, n) == 0)
+            return i;
+        p += n + (p[n] == '|');
+    }
+    return -1;
+}
+
+const char *srv_option_env(const struct srv_option *o, char name[SRV_ENV_NAME])
+{
+    snprintf(name, SRV_ENV_NAME, "RECTIFIER_%s", o->name);
+    for (char *p = name; *p; p++)
+        *p = *p == '-' ? '_' : (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+    return name;
+}

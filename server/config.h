@@ -53,8 +53,16 @@ struct srv_option {
     const char *help;
 };
 
+#define SRV_MAX_OPTIONS 96
 extern const struct srv_option srv_options[];
-extern const size_t srv_n_options;
+extern const size_t srv_n_options; /* at most SRV_MAX_OPTIONS */
+
+/* The place of `word` in "a|b|c", or -1. */
+int srv_choice_find(const char *values, const char *word);
+
+#define SRV_ENV_NAME 64
+/* The option's environment variable: "max-body" -> "RECTIFIER_MAX_BODY". Returns `name`. */
+const char *srv_option_env(const struct srv_option *o, char name[SRV_ENV_NAME]);
 
 enum srv_isa { SRV_ISA_AUTO, SRV_ISA_BASE, SRV_ISA_AVX2, SRV_ISA_AVX512 };
 enum srv_weights { SRV_WEIGHTS_FULL, SRV_WEIGHTS_COMPACT };

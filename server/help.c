@@ -38,9 +38,8 @@ static void print_option(const struct srv_option *o)
     if (o->type != SRV_OPT_FLAG && *o->fallback && n < sizeof text)
         n += (size_t)snprintf(text + n, sizeof text - n, " [default: %s]", o->fallback);
     if (o->group && n < sizeof text) {
-        snprintf(text + n, sizeof text - n, " [env: RECTIFIER_%s]", o->name);
-        for (char *p = text + n + sizeof " [env:"; *p; p++)
-            *p = *p == '-' ? '_' : (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+        char name[SRV_ENV_NAME];
+        snprintf(text + n, sizeof text - n, " [env: %s]", srv_option_env(o, name));
     }
     print_wrapped(text);
 }
