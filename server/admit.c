@@ -44,10 +44,7 @@ static void check_query(struct srv_request *r)
     const char *at = r->guard.query;
     while (strcmp(route->query, "*") != 0 &&
            srv_query_next(&at, key, sizeof key, value, sizeof value)) {
-        const char *known = strstr(route->query, key);
-        const size_t n = strlen(key);
-        if (n > 0 && known && (known[n] == '\0' || known[n] == '|') &&
-            (known == route->query || known[-1] == '|'))
+        if (srv_choice_find(route->query, key) >= 0)
             continue;
         if (strcmp(key, "model") == 0)
             srv_reply_error(r, 400, "unknown query key 'model': use /infer/%s", value);

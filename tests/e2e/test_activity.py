@@ -216,6 +216,8 @@ class Windows(Server):
                 self.assert_error(client.get(f"{ACTIVITY}?window={window}"), 400, "up to 3s")
             self.assert_error(client.get(ACTIVITY + "?units=yes"), 400, "0 or 1")
             self.assert_error(client.get(ACTIVITY + "?unit=1"), 400, "unknown query key")
+            self.assert_error(client.get(ACTIVITY + "?channels%7Cunits=1"), 400,
+                              "unknown query key")
 
 
 class Witnesses(Server):
