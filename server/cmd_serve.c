@@ -2,8 +2,6 @@
  * `rectifier serve`: brings the server up, waits for a signal, and takes it down in the order that
  * loses no request: not ready, port closed, requests answered, connections ended, threads joined.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -151,8 +149,7 @@ static void *watch(void *arg)
     int signal = -1;
     (void)arg;
     for (uint64_t now = srv_now(); signal < 0 && now < exit_by; now = srv_now()) {
-        const uint64_t left = exit_by - now;
-        const struct timespec wait = {(time_t)(left / SRV_SECOND), (long)(left % SRV_SECOND)};
+        const struct timespec wait = srv_timespec(exit_by - now);
         signal = sigtimedwait(&stop_signals, NULL, &wait);
     }
     if (atomic_load(&stopped))
@@ -291,7 +288,7 @@ static void set_up(struct srv_server *s, const struct srv_config *config)
  * `*signal` is not 0 then. */
 static enum rf_status wait_for_models(struct srv_server *s, int *signal, struct rf_error *err)
 {
-    static const struct timespec pause = {0, (long)WAIT_INTERVAL};
+    const struct timespec pause = srv_timespec(WAIT_INTERVAL);
     const uint64_t until = srv_now() + s->config->wait_for_model;
     bool settled = false;
     enum rf_status rc = srv_sync_look(s->sync, &settled, err);

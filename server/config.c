@@ -4,13 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/clock.h"
+
 #define AT(field) offsetof(struct srv_config, field)
 #define SERVE SRV_CMD_SERVE
 #define COMPUTE (SRV_CMD_SERVE | SRV_CMD_INFER | SRV_CMD_INSPECT | SRV_CMD_BENCH | SRV_CMD_AUDIT)
 #define ALL (COMPUTE | SRV_CMD_INIT | SRV_CMD_HEALTH)
 
-#define MS UINT64_C(1000000)
-#define SECOND (1000 * MS)
+#define MS SRV_MS
+#define SECOND SRV_SECOND
 #define HOUR (3600 * SECOND)
 #define KIB UINT64_C(1024)
 #define GIB (KIB * KIB * KIB)

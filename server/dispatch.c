@@ -76,7 +76,7 @@ static bool find_piece(struct srv_dispatch *d, struct piece *p, uint64_t *wake)
 
 static void wait_until(struct srv_dispatch *d, uint64_t wake)
 {
-    const struct timespec t = {(time_t)(wake / SRV_SECOND), (long)(wake % SRV_SECOND)};
+    const struct timespec t = srv_timespec(wake);
     d->n_waiting++;
     pthread_cond_timedwait(&d->came, &d->lock, &t);
     d->n_waiting--;
@@ -230,7 +230,6 @@ void srv_dispatch_sweep(struct srv_dispatch *d)
 enum rf_status srv_dispatch_init(struct srv_dispatch *d, struct rf_pool *pool, uint64_t max_delay,
                                  size_t max_gather, struct rf_error *err)
 {
-    pthread_condattr_t monotonic;
     const size_t n = (size_t)rf_pool_threads(pool);
     struct srv_worker *workers = calloc(n, sizeof *workers);
     if (!workers)
@@ -243,10 +242,7 @@ enum rf_status srv_dispatch_init(struct srv_dispatch *d, struct rf_pool *pool, u
         become_idle(&workers[i]);
     }
     pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->came, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    srv_cond_init(&d->came);
     return RF_OK;
 }
 

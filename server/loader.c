@@ -20,7 +20,7 @@ struct srv_loader {
 /* Under the lock: until there is a task, a reason to stop, or the time has come. */
 static void wait_for_work(struct srv_loader *l, uint64_t until)
 {
-    const struct timespec t = {(time_t)(until / SRV_SECOND), (long)(until % SRV_SECOND)};
+    const struct timespec t = srv_timespec(until);
     int rc = 0;
     while (!l->first && !l->stopping && !rc)
         rc = l->poll_ns ? pthread_cond_timedwait(&l->work, &l->lock, &t)
@@ -63,7 +63,6 @@ enum rf_status srv_loader_new(struct srv_loader **out, struct srv_sync *sync, ui
                               struct rf_error *err)
 {
     struct srv_loader *const l = calloc(1, sizeof *l);
-    pthread_condattr_t attr;
     *out = NULL;
     if (!l)
         return rf_fail_nomem(err, "the loader", sizeof *l);
@@ -71,10 +70,7 @@ enum rf_status srv_loader_new(struct srv_loader **out, struct srv_sync *sync, ui
     l->poll_ns = poll_ns;
     l->last = &l->first;
     pthread_mutex_init(&l->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->work, &attr);
-    pthread_condattr_destroy(&attr);
+    srv_cond_init(&l->work);
     *out = l;
     return RF_OK;
 }

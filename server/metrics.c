@@ -2,10 +2,11 @@
 #include "server/metrics.h"
 
 #include <stdio.h>
-#include <time.h>
+
+#include "server/clock.h"
 
 #define US UINT64_C(1000)
-#define MS UINT64_C(1000000)
+#define MS SRV_MS
 
 const struct srv_buckets srv_latency_buckets = {
     .n = 16,
@@ -42,13 +43,6 @@ int srv_histogram_add(struct srv_histogram *h, const struct srv_buckets *buckets
     return i;
 }
 
-static double now_of_day(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 void srv_novelty_add(struct srv_novelty *novelty, double distance, const char *traceparent)
 {
     /* A sum of many must fit, too. */
@@ -61,7 +55,7 @@ void srv_novelty_add(struct srv_novelty *novelty, double distance, const char *t
     struct srv_exemplar *last = &novelty->last[i];
     snprintf(last->trace, sizeof last->trace, "%.32s", traceparent + 3);
     last->value = capped;
-    last->time = now_of_day();
+    last->time = srv_time_of_day();
     pthread_mutex_unlock(&novelty->lock);
 }
 
@@ -82,16 +76,13 @@ void srv_metrics_refused(struct srv_model_metrics *m, uint64_t n)
 
 void srv_metrics_run(struct srv_model_metrics *m, uint64_t rows, struct srv_run_times ns)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     srv_histogram_add(&m->compute, &srv_latency_buckets, ns.compute);
     srv_histogram_add(&m->batch_rows, &srv_rows_buckets, rows);
     srv_add(&m->rows, rows);
     add_times(&m->runs, &ns);
     if (rows > 0 && rows <= SRV_MAX_ROWS_APART)
         add_times(&m->runs_of[rows], &ns);
-    atomic_store_explicit(&m->last_run_ms,
-                          (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
+    atomic_store_explicit(&m->last_run_ms, (uint64_t)(srv_time_of_day() * 1e3),
                           memory_order_relaxed);
 }
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "proto/text.h"
 #include "server/clock.h"
@@ -96,7 +95,6 @@ static enum rf_status load(struct srv_model *m, const struct srv_model_source *s
 enum rf_status srv_model_load_version(struct srv_model **out, const struct srv_model_source *source,
                                       const struct rf_model_options *options, struct rf_error *err)
 {
-    struct timespec now;
     struct srv_model *m = calloc(1, sizeof *m);
     if (!m)
         return rf_fail_nomem(err, "a model", sizeof *m);
@@ -114,8 +112,7 @@ enum rf_status srv_model_load_version(struct srv_model **out, const struct srv_m
     return_memory(); /* the file and its tensors lay between what stays */
     m->loaded_ns = srv_now();
     atomic_store(&m->rolled_ns, m->loaded_ns);
-    clock_gettime(CLOCK_REALTIME, &now);
-    m->load_time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    m->load_time = srv_time_of_day();
     *out = m;
     return RF_OK;
 }
