@@ -1,10 +1,10 @@
 /* `rectifier infer`: a network run once on files, through the same decoding as over HTTP. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/file.h"
+#include "proto/npy.h"
 #include "server/activity.h"
 #include "server/cli.h"
 #include "server/commands.h"
@@ -46,7 +46,7 @@ static enum rf_status read_part(struct run *run, const char *arg, struct rf_erro
         rc = rf_file_read(&part->body, &len, path, SIZE_MAX / 2, err);
     if (rc)
         return rc;
-    const bool is_npy = len >= 6 && memcmp(part->body, "\x93NUMPY", 6) == 0;
+    const bool is_npy = rf_npy_is(part->body, len);
     const struct rf_decode_options options = {
         .raw_dtype = RF_N_DTYPE, .what = "content", .max_bytes = SIZE_MAX / 2};
     struct rf_model_io io = m->io;

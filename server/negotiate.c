@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/npy.h"
+
 static const struct {
     enum rf_body form;
     const char *type;
@@ -151,7 +153,7 @@ enum srv_coding srv_accept_coding(const char *accept)
 enum rf_body srv_body_form(const char *content_type, const char *body, size_t len)
 {
     const size_t type = content_type ? strcspn(content_type, "; \t") : 0;
-    if (len >= 6 && memcmp(body, "\x93NUMPY", 6) == 0)
+    if (rf_npy_is(body, len))
         return RF_BODY_NPY;
     for (size_t i = 0; i < N_FORMS; i++)
         if (type > 0 && type == strlen(forms[i].type) &&

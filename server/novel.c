@@ -36,11 +36,6 @@ static struct rf_shape row_shape(const struct rf_tensor *batch)
     return shape;
 }
 
-static bool same_shape(const struct rf_shape *a, const struct rf_shape *b)
-{
-    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
-}
-
 /* Where it belongs; novel->most if nowhere. */
 static size_t place_of(const struct srv_novel *novel, double distance)
 {
@@ -77,7 +72,7 @@ void srv_novel_offer(struct srv_novel *novel, double distance, const struct rf_t
         novel->shape = shape;
         novel->dtype = batch->dtype;
     }
-    if (same_shape(&novel->shape, &shape))
+    if (rf_shape_equal(&novel->shape, &shape))
         keep(novel, distance, (const char *)batch->data + (size_t)row * row_bytes(novel));
     pthread_mutex_unlock(&novel->lock);
 }
