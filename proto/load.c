@@ -1,12 +1,10 @@
 #include "proto/load.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "proto/file.h"
 #include "proto/model_json.h"

@@ -1,7 +1,6 @@
 /*
  * Lists of layers, the layers that hold lists, and those that only move values.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

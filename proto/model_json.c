@@ -4,7 +4,6 @@
 #include "proto/model_json.h"
 
 #include <float.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
  * The tensors of a model.json: found in safetensors under PyTorch's names, or initialised.
  */
 #include <float.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  * on usual numbers, so that the processor has several at hand at once.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/numbers.h"

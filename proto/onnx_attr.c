@@ -1,5 +1,5 @@
 /* AttributeProto -> attributes of a node, or the value of a Constant. */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/onnx_import.h"

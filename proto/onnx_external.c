@@ -1,8 +1,7 @@
 /* External data: files that lie below the model's own folder, and nowhere else. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

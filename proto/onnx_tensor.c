@@ -1,6 +1,6 @@
 /* TensorProto -> constants of the graph. */
-#include <inttypes.h>
-#include <stdlib.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/onnx_import.h"

@@ -3,8 +3,6 @@
  * all of them. What they have counted is taken as /activity?channels=1 tells it, from the server or
  * from a file.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
 /* `rectifier inspect`: the plan of a network as a table, as JSON or for Graphviz. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/cli.h"

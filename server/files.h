@@ -2,7 +2,6 @@
 #ifndef SRV_FILES_H
 #define SRV_FILES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/status.h"

@@ -1,6 +1,5 @@
 /* POST /infer, /infer/{model} and /v2/models/{model}/infer: from a request to a job. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -1,5 +1,4 @@
 /* GET /v2 and below: metadata and health. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "server/handlers.h"

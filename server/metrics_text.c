@@ -6,7 +6,6 @@
 
 #include "server/exposition.h"
 #include "server/handlers.h"
-#include "server/listen.h"
 #include "server/process.h"
 #include "server/server.h"
 #include "server/sink.h"

@@ -6,7 +6,6 @@
 #define SRV_NODES_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 
 #include "core/rectifier.h"
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "server/baselines.h"
-#include "server/clock.h"
 #include "server/log.h"
 #include "server/server.h"
 #include "server/slots.h"

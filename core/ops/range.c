@@ -1,7 +1,7 @@
 /* Range: start, start + delta, ... up to a limit that is left out; all known before a run. */
 #include <math.h>
 
-#include "core/ops/move.h"
+#include "core/op.h"
 
 #define MAX_COUNT (1 << 26)
 

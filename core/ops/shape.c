@@ -1,5 +1,5 @@
 /* Shape and Size: known before a run, from the input's shape alone. */
-#include "core/ops/move.h"
+#include "core/op.h"
 
 struct state {
     int64_t start, end; /* of the dimensions reported; `end` exclusive */
