@@ -8,9 +8,9 @@
 #include "server/audit.h"
 #include "server/cli.h"
 #include "server/commands.h"
-#include "server/cpus.h"
 #include "server/files.h"
 #include "server/models.h"
+#include "server/offline.h"
 #include "server/samples.h"
 #include "server/survey.h"
 
@@ -33,9 +33,7 @@ struct run {
 static enum rf_status set_up(struct run *run, struct rf_error *err)
 {
     const struct srv_config *config = run->config;
-    const struct rf_model_options options = {.activity = RF_ACTIVITY_UNIT,
-                                             .compact = config->weights == SRV_WEIGHTS_COMPACT};
-    struct srv_cpus cpus;
+    const struct rf_model_options options = srv_offline_options(config, RF_ACTIVITY_UNIT);
     enum rf_status rc = srv_model_load(&run->model, config->args.item[0], &options, err);
     if (rc)
         return rc;
@@ -46,10 +44,8 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
     if (!run->shapes || !run->in || !run->out)
         return rf_fail_nomem(err, "inputs and outputs", io->n_outputs * sizeof *run->out);
     rc = srv_samples_open(&run->samples, io, &config->args, err);
-    srv_cpus_read(&cpus);
-    const int threads = config->threads ? (int)config->threads : cpus.threads;
-    if (!rc && threads > 1)
-        rc = rf_pool_new(&run->pool, threads, srv_cpus_may_spin(&cpus, threads), err);
+    if (!rc)
+        rc = srv_offline_pool(&run->pool, config->threads, err);
     if (!rc)
         rc = rf_session_new(&run->session, run->model->model, run->pool, err);
     if (!rc && *config->write_baseline && srv_samples_fixed(run->samples) > 1)
@@ -147,11 +143,7 @@ static enum rf_status print(const struct srv_audit *audit, bool json, struct rf_
         srv_audit_json(&b, audit);
     else
         srv_audit_table(&b, audit);
-    const enum rf_status rc = b.status ? rf_fail_nomem(err, "the report", b.len) : RF_OK;
-    if (!rc)
-        fwrite(b.data, 1, b.len, stdout);
-    rf_buf_release(&b);
-    return rc;
+    return srv_offline_print(&b, err);
 }
 
 /* A verdict that cannot be given must not pass for a good one. */

@@ -8,10 +8,10 @@
 #include "server/activity.h"
 #include "server/cli.h"
 #include "server/commands.h"
-#include "server/cpus.h"
 #include "server/files.h"
 #include "server/inputs.h"
 #include "server/models.h"
+#include "server/offline.h"
 
 /* A file's content and what it was decoded to; the request may point into the content. */
 struct part {
@@ -104,10 +104,9 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
 {
     const struct srv_config *config = run->config;
     const char *keep[SRV_MAX_LIST];
-    struct rf_model_options options = {.activity = config->show_activity ? RF_ACTIVITY_UNIT
-                                                                         : RF_ACTIVITY_CHANNEL,
-                                       .keep = keep,
-                                       .compact = config->weights == SRV_WEIGHTS_COMPACT};
+    struct rf_model_options options =
+        srv_offline_options(config, config->show_activity ? RF_ACTIVITY_UNIT : RF_ACTIVITY_CHANNEL);
+    options.keep = keep;
     for (size_t i = 0; i < config->keep.n; i++) {
         if (strcmp(config->keep.item[i], "activations") == 0)
             options.keep_activations = true;
@@ -123,12 +122,7 @@ static enum rf_status set_up(struct run *run, struct rf_error *err)
     run->wanted = calloc(io->n_outputs + 1, sizeof *run->wanted);
     if (!run->inputs || !run->outputs || !run->wanted)
         return rf_fail_nomem(err, "inputs and outputs", io->n_outputs * sizeof *run->outputs);
-    struct srv_cpus cpus;
-    srv_cpus_read(&cpus);
-    /* This thread leads and joins in, but parts are counted by the pool's threads. */
-    const int threads = config->threads ? (int)config->threads : cpus.threads;
-    if (threads > 1)
-        rc = rf_pool_new(&run->pool, threads, srv_cpus_may_spin(&cpus, threads), err);
+    rc = srv_offline_pool(&run->pool, config->threads, err);
     return rc ? rc : rf_session_new(&run->session, run->model->model, run->pool, err);
 }
 
@@ -201,12 +195,12 @@ static enum rf_status write_output(const struct run *run, size_t i, struct rf_er
     return rc;
 }
 
-static enum rf_status print_buffer(struct rf_buf *b, enum rf_status rc)
+/* A line of JSON, unless writing it failed with `rc`. */
+static enum rf_status print_line(struct rf_buf *b, enum rf_status rc, struct rf_error *err)
 {
-    if (!rc) {
-        fwrite(b->data, 1, b->len, stdout);
-        putchar('\n');
-    }
+    rf_buf_text(b, "\n");
+    if (!rc)
+        return srv_offline_print(b, err);
     rf_buf_release(b);
     return rc;
 }
@@ -228,7 +222,7 @@ static enum rf_status report_activity(struct run *run, struct rf_error *err)
     rc = srv_activity_json(&b, &view, err);
     rf_buf_text(&b, "}");
     rf_activity_free(activity);
-    return print_buffer(&b, rc);
+    return print_line(&b, rc, err);
 }
 
 static enum rf_status report(struct run *run, struct rf_error *err)
@@ -241,8 +235,9 @@ static enum rf_status report(struct run *run, struct rf_error *err)
             rc = write_output(run, i, err);
     } else {
         rf_buf_init(&b, SIZE_MAX / 2);
-        rc = print_buffer(&b, rf_infer_encode(&b, RF_BODY_JSON, &run->model->io, &run->request,
-                                              run->outputs, NULL, err));
+        rc = rf_infer_encode(&b, RF_BODY_JSON, &run->model->io, &run->request, run->outputs, NULL,
+                             err);
+        rc = print_line(&b, rc, err);
     }
     if (rc || !config->show_activity)
         return rc;

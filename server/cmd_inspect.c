@@ -7,6 +7,7 @@
 #include "server/commands.h"
 #include "server/cpus.h"
 #include "server/inspect.h"
+#include "server/offline.h"
 #include "server/units.h"
 
 /* ---- shapes ---- */
@@ -150,7 +151,7 @@ static int64_t max_batch(const struct srv_inspection *x, const struct srv_config
 {
     struct srv_cpus cpus;
     srv_cpus_read(&cpus);
-    const uint64_t threads = config->threads ? config->threads : (uint64_t)cpus.threads;
+    const uint64_t threads = (uint64_t)srv_cpus_threads(&cpus, config->threads);
     if (!srv_rows_are_open(x->model->model))
         return 0;
     return srv_rows_that_fit(x->model->model, (int64_t)config->max_batch,
@@ -188,18 +189,13 @@ static enum rf_status show(const struct srv_inspection *x, const struct srv_conf
         srv_inspection_dot(&b, x);
     else
         srv_inspection_table(&b, x);
-    const enum rf_status rc = b.status ? rf_fail_nomem(err, "the report", b.len) : RF_OK;
-    if (!rc)
-        fwrite(b.data, 1, b.len, stdout);
-    rf_buf_release(&b);
-    return rc;
+    return srv_offline_print(&b, err);
 }
 
 int srv_cmd_inspect(const struct srv_config *config)
 {
     struct rf_error err = RF_ERROR_INIT;
-    const struct rf_model_options options = {.activity = RF_ACTIVITY_UNIT,
-                                             .compact = config->weights == SRV_WEIGHTS_COMPACT};
+    const struct rf_model_options options = srv_offline_options(config, RF_ACTIVITY_UNIT);
     struct srv_model *model = NULL;
     struct srv_inspection x = {0};
     if (config->args.n != 1)

@@ -66,7 +66,7 @@ static enum rf_status load_models(struct srv_server *s, struct rf_error *err)
 static enum rf_status bring_up(struct srv_server *s, struct rf_error *err)
 {
     const struct srv_config *config = s->config;
-    const int threads = config->threads ? (int)config->threads : s->cpus.threads;
+    const int threads = srv_cpus_threads(&s->cpus, config->threads);
     const uint64_t poll = config->model_control == SRV_CONTROL_POLL ? config->poll_interval : 0;
     enum rf_status rc = srv_listener_new(&s->listener, s, err);
     if (!rc)

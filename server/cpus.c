@@ -138,6 +138,11 @@ void srv_cpus_read(struct srv_cpus *cpus)
     }
 }
 
+int srv_cpus_threads(const struct srv_cpus *cpus, uint64_t option)
+{
+    return option ? (int)option : cpus->threads;
+}
+
 uint64_t srv_memory_limit(void)
 {
     char group[LINE] = "";

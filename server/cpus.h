@@ -13,6 +13,8 @@ struct srv_cpus {
 };
 
 void srv_cpus_read(struct srv_cpus *cpus);
+/* What --threads means: 0 is as many as there may be. */
+int srv_cpus_threads(const struct srv_cpus *cpus, uint64_t option);
 /* Whether so many threads may wait awake for a moment: nobody meters their time, and each has a CPU
  * of its own. */
 bool srv_cpus_may_spin(const struct srv_cpus *cpus, int threads);
