@@ -66,16 +66,4 @@ const struct srv_disk_version *srv_disk_version_find(const struct srv_disk_model
 /* Whether both hold the same versions, unchanged. */
 bool srv_layout_same(const struct srv_layout *a, const struct srv_layout *b);
 
-/* --version-policy: "latest:N", "all" or "N,N". */
-#define SRV_MAX_POLICY 32
-struct srv_policy {
-    uint64_t latest; /* so many; 0: all, or those listed */
-    size_t n;
-    uint64_t versions[SRV_MAX_POLICY];
-};
-bool srv_policy_parse(struct srv_policy *policy, const char *text);
-/* Whether version i of the model is to be served. */
-bool srv_policy_wants(const struct srv_policy *policy, const struct srv_disk_model *model,
-                      size_t i);
-
 #endif

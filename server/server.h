@@ -8,6 +8,7 @@
 #include "server/cpus.h"
 #include "server/dispatch.h"
 #include "server/metrics.h"
+#include "server/policy.h"
 #include "server/repository.h"
 
 struct srv_http;

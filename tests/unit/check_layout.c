@@ -6,6 +6,7 @@
 
 /* Their objects are not in a library. */
 #include "server/layout.c"
+#include "server/policy.c"
 #include "server/units.c"
 
 static char root[64];
