@@ -224,19 +224,24 @@ static bool check_header(struct srv_guard *g, const struct srv_header *h)
 }
 
 /* The only header of that name in `*found` (NULL: none); false when there are more. */
-static bool find_one(struct srv_guard *g, const struct srv_header *headers, size_t n,
-                     const char *name, const struct srv_header **found)
+static bool find_one(struct srv_guard *g, const struct srv_head *head, const char *name,
+                     const struct srv_header **found)
 {
     const size_t len = strlen(name);
     *found = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_name(&headers[i], name, len))
+    for (size_t i = 0; i < head->n_headers; i++) {
+        if (!is_name(&head->headers[i], name, len))
             continue;
         if (*found)
             return deny(g, 400, "more than one %s header", name);
-        *found = &headers[i];
+        *found = &head->headers[i];
     }
     return true;
+}
+
+static bool is_http10(const struct srv_head *head)
+{
+    return strcmp(head->version, "HTTP/1.0") == 0;
 }
 
 static bool parse_length(const struct srv_header *h, uint64_t *length)
@@ -253,16 +258,14 @@ static bool parse_length(const struct srv_header *h, uint64_t *length)
     return h->value_len > 0;
 }
 
-static bool check_framing(struct srv_guard *g, const struct srv_header *headers, size_t n,
-                          bool http10)
+static bool check_framing(struct srv_guard *g, const struct srv_head *head)
 {
     const struct srv_header *te, *cl;
-    if (!find_one(g, headers, n, "Transfer-Encoding", &te) ||
-        !find_one(g, headers, n, "Content-Length", &cl))
+    if (!find_one(g, head, "Transfer-Encoding", &te) || !find_one(g, head, "Content-Length", &cl))
         return false;
     if (te && cl)
         return deny(g, 400, "both Transfer-Encoding and Content-Length");
-    if (te && http10)
+    if (te && is_http10(head))
         return deny(g, 400, "Transfer-Encoding in an HTTP/1.0 request");
     if (te && strcasecmp(te->value, "chunked") != 0)
         return deny(g, 501, "Transfer-Encoding '%.40s': only chunked is known here", te->value);
@@ -273,13 +276,13 @@ static bool check_framing(struct srv_guard *g, const struct srv_header *headers,
     return true;
 }
 
-static bool check_host(struct srv_guard *g, const struct srv_header *headers, size_t n, bool http10)
+static bool check_host(struct srv_guard *g, const struct srv_head *head)
 {
     const struct srv_header *host;
-    if (!find_one(g, headers, n, "Host", &host))
+    if (!find_one(g, head, "Host", &host))
         return false;
     if (!host)
-        return http10 || deny(g, 400, "the Host header is missing");
+        return is_http10(head) || deny(g, 400, "the Host header is missing");
     for (const char *p = host->value; *p; p++)
         if (!is_token_char((unsigned char)*p) && !strchr(":[]", *p))
             return deny(g, 400, "malformed Host header");
@@ -287,11 +290,11 @@ static bool check_host(struct srv_guard *g, const struct srv_header *headers, si
 }
 
 /* How the body is coded; one coding at most. */
-static bool check_coding(struct srv_guard *g, const struct srv_header *headers, size_t n)
+static bool check_coding(struct srv_guard *g, const struct srv_head *head)
 {
     static const char *const known[] = {"gzip", "x-gzip", "deflate"};
     const struct srv_header *coding;
-    if (!find_one(g, headers, n, "Content-Encoding", &coding))
+    if (!find_one(g, head, "Content-Encoding", &coding))
         return false;
     if (!coding || !*coding->value || strcasecmp(coding->value, "identity") == 0)
         return true;
@@ -302,41 +305,36 @@ static bool check_coding(struct srv_guard *g, const struct srv_header *headers, 
 }
 
 /* What is refused although it is clear where the request ends. */
-static bool check_body(struct srv_guard *g, const struct srv_header *headers, size_t n,
-                       uint64_t max_body, bool http10)
+static bool check_body(struct srv_guard *g, const struct srv_head *head, uint64_t max_body)
 {
-    const char *expect = srv_header_find(headers, n, "Expect");
+    const char *expect = srv_header_find(head->headers, head->n_headers, "Expect");
     if (expect && *expect && strcasecmp(expect, "100-continue") != 0)
         return deny(g, 417, "Expect '%.40s': only 100-continue is known here", expect);
-    g->expect_continue = expect && *expect && !http10;
+    g->expect_continue = expect && *expect && !is_http10(head);
     if (g->has_length && g->length > max_body) {
         deny(g, 413, "the body has %" PRIu64 " bytes; at most %" PRIu64 " are taken", g->length,
              max_body);
         g->close = false;
         return false;
     }
-    return check_coding(g, headers, n);
+    return check_coding(g, head);
 }
 
-void srv_guard_check(struct srv_guard *out, const char *method, const char *uri,
-                     const char *version, const struct srv_header *headers, size_t n_headers,
-                     uint64_t max_body)
+void srv_guard_check(struct srv_guard *out, const struct srv_head *head, uint64_t max_body)
 {
     memset(out, 0, sizeof *out);
     out->method = SRV_OTHER;
     out->query = "";
-    const bool http10 = strcmp(version, "HTTP/1.0") == 0;
-    if (!check_version(out, version) || !check_method(out, method))
+    if (!check_version(out, head->version) || !check_method(out, head->method))
         return;
     out->is_http = true;
-    if (n_headers > SRV_MAX_HEADERS) {
+    if (head->n_headers > SRV_MAX_HEADERS) {
         deny(out, 431, "more than %d headers", SRV_MAX_HEADERS);
         return;
     }
-    for (size_t i = 0; i < n_headers; i++)
-        if (!check_header(out, &headers[i]))
+    for (size_t i = 0; i < head->n_headers; i++)
+        if (!check_header(out, &head->headers[i]))
             return;
-    if (check_framing(out, headers, n_headers, http10) &&
-        check_host(out, headers, n_headers, http10) && check_uri(out, uri))
-        (void)check_body(out, headers, n_headers, max_body, http10);
+    if (check_framing(out, head) && check_host(out, head) && check_uri(out, head->uri))
+        (void)check_body(out, head, max_body);
 }

@@ -45,10 +45,15 @@ struct srv_guard {
     const char *query;       /* in the uri, after '?'; or "" */
 };
 
-/* `uri` and `version` as on the request line. Longer bodies than `max_body` are refused. */
-void srv_guard_check(struct srv_guard *out, const char *method, const char *uri,
-                     const char *version, const struct srv_header *headers, size_t n_headers,
-                     uint64_t max_body);
+/* What stands before the body: the parts of the request line, and the headers. */
+struct srv_head {
+    const char *method, *uri, *version;
+    const struct srv_header *headers;
+    size_t n_headers;
+};
+
+/* Longer bodies than `max_body` are refused. */
+void srv_guard_check(struct srv_guard *out, const struct srv_head *head, uint64_t max_body);
 
 /* Whether a Host header may be: an address, localhost, or in `list`, names separated by commas of
  * which ".example.org" is that domain and everything below it. A page that had its own name point

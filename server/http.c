@@ -150,8 +150,12 @@ static bool lines_are_sound(const struct srv_request *r, const char *method, con
 
 static void run_guard(struct srv_request *r, const char *method, const char *version)
 {
-    srv_guard_check(&r->guard, method, r->uri, version, r->headers, r->n_headers,
-                    r->server->config->max_body);
+    const struct srv_head head = {.method = method,
+                                  .uri = r->uri,
+                                  .version = version,
+                                  .headers = r->headers,
+                                  .n_headers = r->n_headers};
+    srv_guard_check(&r->guard, &head, r->server->config->max_body);
     if (lines_are_sound(r, method, version))
         return;
     r->guard.status = 400;

@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *const method = cut(&line, ' ');
     const char *const uri = cut(&line, ' ');
     const size_t n = read_headers(headers, rest);
-    srv_guard_check(&guard, method, uri, line, headers, n, MAX_BODY);
+    const struct srv_head head = {method, uri, line, headers, n};
+    srv_guard_check(&guard, &head, MAX_BODY);
     judge(&guard, headers, n);
     const char *const host = srv_header_find(headers, n, "host");
     if (host)

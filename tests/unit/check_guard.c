@@ -30,7 +30,8 @@ static void check(const char *method, const char *uri, const char *version, cons
         n++;
         p += len + (p[len] == '\n');
     }
-    srv_guard_check(&guard, method, uri, version, headers, n, MAX_BODY);
+    const struct srv_head head = {method, uri, version, headers, n};
+    srv_guard_check(&guard, &head, MAX_BODY);
 }
 
 static void expect(int status, bool close, const char *what)
