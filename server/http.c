@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "proto/text.h"
+#include "server/access.h"
 #include "server/admit.h"
 #include "server/clock.h"
 #include "server/listen.h"
@@ -41,8 +42,6 @@ struct srv_http {
     struct srv_server *server;
     struct MHD_Daemon *daemon;
 };
-
-static void end_of_request(struct srv_request *r);
 
 /* This thread's requests whose headers have not all come. */
 static _Thread_local struct srv_request *reading;
@@ -310,45 +309,6 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
     return r;
 }
 
-static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
-                         enum MHD_RequestTerminationCode code)
-{
-    struct srv_request *r = *state;
-    (void)arg;
-    (void)connection;
-    (void)code;
-    *state = NULL;
-    if (r)
-        end_of_request(r);
-}
-
-static void log_access(const struct srv_request *r, uint64_t ns)
-{
-    const int access = r->server->config->access_log;
-    if (access == SRV_ACCESS_OFF ||
-        (access == SRV_ACCESS_ERRORS && r->reply.status < 400 && r->reply.status != 0))
-        return;
-    struct srv_line line;
-    srv_line_begin(&line, SRV_INFO, "request");
-    srv_line_text(&line, "request_id", r->id);
-    if (*r->traceparent) {
-        char trace[33];
-        snprintf(trace, sizeof trace, "%.32s", r->traceparent + 3);
-        srv_line_text(&line, "trace_id", trace);
-    }
-    srv_line_text(&line, "method", *r->method ? r->method : "-");
-    /* A path that the guard refused is decoded in part only. */
-    const bool decoded = *r->guard.path && !r->guard.status;
-    srv_line_text(&line, "path", decoded ? r->guard.path : r->uri);
-    srv_line_text(&line, "route", srv_routes[r->match.id].path);
-    srv_line_uint(&line, "status", (uint64_t)(r->reply.status ? r->reply.status : 499));
-    srv_line_ms(&line, "duration_ms", ns);
-    srv_line_uint(&line, "body_bytes", r->body_len + r->discarded);
-    if (r->job.model)
-        srv_line_text(&line, "model", r->job.model->name);
-    srv_line_end(&line);
-}
-
 static void end_of_request(struct srv_request *r)
 {
     struct srv_server *server = r->server;
@@ -360,10 +320,22 @@ static void end_of_request(struct srv_request *r)
         srv_request_id_make(r->id);
     if (r->stage != SRV_STAGE_SENT)
         count_request(r, now);
-    log_access(r, ns);
+    srv_access_log(r, ns);
     (void)srv_conn_enter(r->conn, SRV_CONN_IDLE, now + server->config->idle_timeout);
     srv_request_free(r);
     atomic_fetch_sub(&server->conns.in_flight, 1);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct srv_request *r = *state;
+    (void)arg;
+    (void)connection;
+    (void)code;
+    *state = NULL;
+    if (r)
+        end_of_request(r);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
@@ -451,8 +423,8 @@ enum rf_status srv_http_start(struct srv_http **out, struct srv_server *server,
     values_in_place = strcmp(MHD_get_version(), "0.9.75") == 0;
     MHD_set_panic_func(on_panic, NULL);
     /* The library's limits stand above ours, which answer instead of hanging; the sweep alone keeps
-     * the time. Strictness is the
-     * guard's: the library's sends two replies to some malformed requests. */
+     * the time. Strictness is the guard's: the library's sends two replies to some malformed
+     * requests. */
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
             MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
