@@ -131,7 +131,7 @@ static enum rf_status make_room(struct rf_inference *x, struct rf_infer *wish, i
 {
     for (int k = 0; k < n_out; k++) {
         struct rf_tensor *const t = wish->out[k];
-        const size_t bytes = (size_t)rf_numel(&t->shape) * rf_dtype_size(t->dtype);
+        const size_t bytes = rf_shape_bytes(&t->shape, t->dtype);
 
         if (bytes > x->max_known_bytes - x->known_bytes)
             return rf_infer_fail(wish, RF_LIMIT,

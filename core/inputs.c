@@ -147,7 +147,7 @@ static uint64_t look_at_features(struct rf_inputs *in, const float *x, size_t by
 struct rf_given_input rf_given_input(const struct rf_shape *shape, enum rf_dtype dtype, size_t rows)
 {
     const bool is_batch = rows && shape->rank && (size_t)shape->dim[0] == rows;
-    const size_t bytes = (size_t)rf_numel(shape) * rf_dtype_size(dtype);
+    const size_t bytes = rf_shape_bytes(shape, dtype);
 
     return (struct rf_given_input){.bytes = is_batch ? bytes / rows : bytes,
                                    .step = is_batch ? bytes / rows : 0};

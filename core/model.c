@@ -343,8 +343,7 @@ static bool is_given(const struct rf_model *model, const struct rf_plan *plan, s
 
     if (!rf_shape_equal(&plan->inputs[i], &given->shapes[i]) || !key != !plan->keys[i])
         return false;
-    return !key || !memcmp(plan->keys[i], key,
-                           (size_t)rf_numel(&plan->inputs[i]) * rf_dtype_size(io->dtype));
+    return !key || !memcmp(plan->keys[i], key, rf_shape_bytes(&plan->inputs[i], io->dtype));
 }
 
 /* Under the model's lock. */
@@ -469,6 +468,6 @@ size_t rf_model_bytes(const struct rf_model *model)
 
     for (size_t v = 0; v < g->n_values; v++)
         if (g->values[v].constant)
-            bytes += (size_t)rf_numel(&g->values[v].shape) * rf_dtype_size(g->values[v].dtype);
+            bytes += rf_shape_bytes(&g->values[v].shape, g->values[v].dtype);
     return bytes;
 }

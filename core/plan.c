@@ -378,7 +378,7 @@ static enum rf_status copy_keys(struct rf_plan *plan, const struct rf_graph *g,
 {
     for (size_t i = 0; i < g->n_inputs; i++) {
         const struct rf_value *const v = &g->values[g->inputs[i]];
-        const size_t bytes = (size_t)rf_numel(&given->shapes[i]) * rf_dtype_size(v->dtype);
+        const size_t bytes = rf_shape_bytes(&given->shapes[i], v->dtype);
 
         if (!v->is_key || !given->values || !given->values[i])
             continue;

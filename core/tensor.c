@@ -60,6 +60,19 @@ int64_t rf_numel(const struct rf_shape *shape)
     return n;
 }
 
+size_t rf_shape_bytes(const struct rf_shape *shape, enum rf_dtype dtype)
+{
+    return (size_t)rf_numel(shape) * rf_dtype_size(dtype);
+}
+
+struct rf_shape rf_shape_row(const struct rf_shape *shape)
+{
+    struct rf_shape row = {.rank = shape->rank - 1};
+
+    memcpy(row.dim, shape->dim + 1, (size_t)row.rank * sizeof(*row.dim));
+    return row;
+}
+
 bool rf_shape_equal(const struct rf_shape *a, const struct rf_shape *b)
 {
     if (a->rank != b->rank)

@@ -82,7 +82,11 @@ struct rf_tensor {
 bool rf_shape_numel(const struct rf_shape *shape, int64_t *n) RF_CHECKED;
 /* The same for shapes that were checked before. */
 int64_t rf_numel(const struct rf_shape *shape);
+/* Bytes of its elements, where they lie without gaps. */
+size_t rf_shape_bytes(const struct rf_shape *shape, enum rf_dtype dtype);
 bool rf_shape_equal(const struct rf_shape *a, const struct rf_shape *b);
+/* Without dimension 0, which there must be: the shape of one sample. */
+struct rf_shape rf_shape_row(const struct rf_shape *shape);
 /* "[1,8,8]"; -1 prints as -1. Writes at most `size` bytes, always terminated; returns text. */
 #define RF_SHAPE_TEXT 192
 const char *rf_shape_text(const struct rf_shape *shape, char *text, size_t size);

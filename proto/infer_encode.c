@@ -3,22 +3,14 @@
  */
 #include "proto/infer.h"
 
-#include <string.h>
-
 #include "proto/npy.h"
 #include "proto/oip_reply.h"
 #include "proto/tensor_json.h"
 
-static size_t bytes_of(const struct rf_tensor *t)
-{
-    return (size_t)rf_numel(&t->shape) * rf_dtype_size(t->dtype);
-}
-
 static void write_row(struct rf_buf *b, const struct rf_tensor *t, int64_t row)
 {
-    struct rf_shape shape = {.rank = t->shape.rank - 1};
-    memcpy(shape.dim, t->shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
-    const size_t bytes = (size_t)rf_numel(&shape) * rf_dtype_size(t->dtype);
+    const struct rf_shape shape = rf_shape_row(&t->shape);
+    const size_t bytes = rf_shape_bytes(&shape, t->dtype);
     rf_json_array_write(b, t->dtype, (const char *)t->data + (size_t)row * bytes, &shape);
 }
 
@@ -73,7 +65,7 @@ enum rf_status rf_infer_encode(struct rf_buf *body, enum rf_body form, const str
         return rc;
     const struct rf_tensor *const first = &outputs[request->outputs[0].index];
     if (form == RF_BODY_RAW)
-        rf_buf_add(body, first->data, bytes_of(first));
+        rf_buf_add(body, first->data, rf_shape_bytes(&first->shape, first->dtype));
     else if (form == RF_BODY_NPY)
         rf_npy_write(body, first->dtype, &first->shape, first->data);
     else if (request->form == RF_FORM_INSTANCES)

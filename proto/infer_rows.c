@@ -60,7 +60,7 @@ static enum rf_status read(struct rows *r, size_t input, const char *path, const
 {
     const struct rf_tensor *const t = &r->d->out->inputs[input];
     const struct rf_json_array array = {.at = value, .shape = r->columns[input].row};
-    const size_t bytes = (size_t)rf_numel(&array.shape) * rf_dtype_size(t->dtype);
+    const size_t bytes = rf_shape_bytes(&array.shape, t->dtype);
     return rf_json_array_read(&array, (char *)t->data + (size_t)r->row * bytes, t->dtype, t->dtype,
                               path, r->d->err);
 }

@@ -2,7 +2,6 @@
  * Which shapes of arrays mean an input, where the request does not say.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "proto/infer_decode.h"
 
@@ -32,8 +31,7 @@ static void add_form(struct forms *f, const struct rf_shape *shape)
 
 bool rf_decode_row(const struct rf_shape *declared, struct rf_shape *row, int64_t *n)
 {
-    *row = (struct rf_shape){.rank = declared->rank - 1};
-    memcpy(row->dim, declared->dim + 1, (size_t)row->rank * sizeof *row->dim);
+    *row = rf_shape_row(declared);
     return rf_shape_numel(row, n);
 }
 

@@ -300,7 +300,7 @@ void rf_npy_write(struct rf_buf *b, enum rf_dtype dtype, const struct rf_shape *
         rf_buf_add(b, magic, sizeof magic);
         rf_buf_add(b, head, sizeof head);
         rf_buf_add(b, text.data, text.len);
-        rf_buf_add(b, data, (size_t)rf_numel(shape) * rf_dtype_size(dtype));
+        rf_buf_add(b, data, rf_shape_bytes(shape, dtype));
     } else if (b->status == RF_OK) {
         b->status = text.status;
     }

@@ -394,9 +394,8 @@ void rf_json_array_write(struct rf_buf *b, enum rf_dtype dtype, const void *data
         rf_json_array_write_flat(b, dtype, data, (size_t)shape->dim[0]);
         return;
     }
-    struct rf_shape inner = {.rank = shape->rank - 1};
-    memcpy(inner.dim, shape->dim + 1, (size_t)inner.rank * sizeof *inner.dim);
-    const size_t step = (size_t)rf_numel(&inner) * rf_dtype_size(dtype);
+    const struct rf_shape inner = rf_shape_row(shape);
+    const size_t step = rf_shape_bytes(&inner, dtype);
     rf_buf_add(b, "[", 1);
     for (int64_t i = 0; i < shape->dim[0] && b->status == RF_OK; i++) {
         if (i > 0)

@@ -75,7 +75,7 @@ static enum srv_result fail(const struct run *x, struct srv_request *r, const st
 /* Bytes of a row; `rows` has dimension 0. */
 static size_t row_bytes(const struct rf_tensor *t, int64_t rows)
 {
-    return (size_t)rf_numel(&t->shape) / (size_t)rows * rf_dtype_size(t->dtype);
+    return rf_shape_bytes(&t->shape, t->dtype) / (size_t)rows;
 }
 
 /* ---- a job alone ---- */

@@ -87,7 +87,7 @@ static enum srv_result hold_inputs(struct srv_request *r)
     bool in_place = false;
     for (size_t i = 0; i < in->n_inputs; i++) {
         if (in->storage[i])
-            bytes += (size_t)rf_numel(&in->inputs[i].shape) * rf_dtype_size(in->inputs[i].dtype);
+            bytes += rf_shape_bytes(&in->inputs[i].shape, in->inputs[i].dtype);
         else
             in_place = true;
     }

@@ -26,14 +26,7 @@ void srv_novel_release(struct srv_novel *novel)
 
 static size_t row_bytes(const struct srv_novel *novel)
 {
-    return (size_t)rf_numel(&novel->shape) * rf_dtype_size(novel->dtype);
-}
-
-static struct rf_shape row_shape(const struct rf_tensor *batch)
-{
-    struct rf_shape shape = {.rank = batch->shape.rank - 1};
-    memcpy(shape.dim, batch->shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
-    return shape;
+    return rf_shape_bytes(&novel->shape, novel->dtype);
 }
 
 /* Where it belongs; novel->most if nowhere. */
@@ -66,7 +59,7 @@ void srv_novel_offer(struct srv_novel *novel, double distance, const struct rf_t
 {
     if (novel->most == 0 || batch->shape.rank < 1)
         return;
-    const struct rf_shape shape = row_shape(batch);
+    const struct rf_shape shape = rf_shape_row(&batch->shape);
     pthread_mutex_lock(&novel->lock);
     if (novel->n == 0) {
         novel->shape = shape;

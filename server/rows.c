@@ -47,11 +47,6 @@ static bool set_shapes(const struct rf_model *model, int64_t rows, struct rf_sha
     return has;
 }
 
-static size_t bytes_of(const struct rf_shape *shape, enum rf_dtype dtype)
-{
-    return (size_t)rf_numel(shape) * rf_dtype_size(dtype);
-}
-
 /* What the trial works on: the inputs of two rows, and the outputs of these run together. */
 struct trial {
     struct rf_model *model;
@@ -82,7 +77,7 @@ static bool run_rows(struct trial *t, int64_t first, int64_t rows)
     set_shapes(t->model, rows, t->shapes);
     for (size_t i = 0; i < t->n_in; i++) {
         const size_t row =
-            bytes_of(&t->shapes[i], rf_model_input(t->model, i)->dtype) / (size_t)rows;
+            rf_shape_bytes(&t->shapes[i], rf_model_input(t->model, i)->dtype) / (size_t)rows;
         t->at[i] = (char *)t->two[i] + (size_t)first * row;
     }
     return !rf_session_prepare(t->session, t->shapes, NULL, t->n_in, &err) &&
@@ -120,7 +115,7 @@ static bool gave_rows(const struct trial *t, int64_t rows)
 static bool copy_outputs(struct trial *t)
 {
     for (size_t i = 0; i < t->n_out; i++) {
-        const size_t bytes = bytes_of(&t->out[i].shape, t->out[i].dtype);
+        const size_t bytes = rf_shape_bytes(&t->out[i].shape, t->out[i].dtype);
         t->together[i] = malloc(bytes + 1);
         if (!t->together[i])
             return false;
@@ -133,7 +128,7 @@ static bool is_same_alone(struct trial *t, size_t row)
 {
     bool same = run_rows(t, (int64_t)row, 1) && gave_rows(t, 1);
     for (size_t i = 0; i < t->n_out && same; i++) {
-        const size_t bytes = bytes_of(&t->out[i].shape, t->out[i].dtype);
+        const size_t bytes = rf_shape_bytes(&t->out[i].shape, t->out[i].dtype);
         same = is_close(&t->out[i], (char *)t->together[i] + row * bytes, bytes);
     }
     return same;
@@ -218,8 +213,8 @@ size_t srv_rows_bytes(struct rf_model *model, int64_t rows)
     if (shapes && set_shapes(model, rows, shapes) &&
         rf_model_inspect(model, shapes, n, NULL, NULL, &bytes, &err) == RF_OK)
         for (size_t i = 0; i < n; i++)
-            if (__builtin_add_overflow(bytes, bytes_of(&shapes[i], rf_model_input(model, i)->dtype),
-                                       &bytes))
+            if (__builtin_add_overflow(
+                    bytes, rf_shape_bytes(&shapes[i], rf_model_input(model, i)->dtype), &bytes))
                 bytes = SIZE_MAX;
     free(shapes);
     return bytes;

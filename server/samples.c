@@ -244,8 +244,7 @@ enum rf_status srv_samples_read(struct srv_samples *s, int64_t n, const struct r
         struct file *f = &s->files[i];
         struct rf_shape shape = f->npy.shape;
         shape.dim[0] = n;
-        enum rf_status rc =
-            read_rows(f, (size_t)rf_numel(&shape) * rf_dtype_size(f->npy.dtype), err);
+        enum rf_status rc = read_rows(f, rf_shape_bytes(&shape, f->npy.dtype), err);
         if (!rc)
             rc = decode_rows(f, s->io, i, &shape, s->done, err);
         if (rc)

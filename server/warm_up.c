@@ -22,7 +22,7 @@ struct warm_up {
 static enum rf_status make_zeros(void **data, const struct rf_shape *shape, enum rf_dtype dtype,
                                  struct rf_error *err)
 {
-    const size_t bytes = (size_t)rf_numel(shape) * rf_dtype_size(dtype);
+    const size_t bytes = rf_shape_bytes(shape, dtype);
     *data = calloc(1, bytes ? bytes : 1);
     return *data ? RF_OK : rf_fail_nomem(err, "a warm-up run", bytes);
 }

@@ -17,7 +17,7 @@ static enum rf_status keep(struct rf_graph *g, rf_value_id id, const struct rf_t
                            struct rf_error *err)
 {
     struct rf_value *const v = &g->values[id];
-    const size_t bytes = (size_t)rf_numel(&t->shape) * rf_dtype_size(t->dtype);
+    const size_t bytes = rf_shape_bytes(&t->shape, t->dtype);
 
     v->constant = aligned_alloc(RF_ALIGN, bytes / RF_ALIGN * RF_ALIGN + RF_ALIGN);
     if (!v->constant)

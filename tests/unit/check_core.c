@@ -48,6 +48,19 @@ START_TEST(numel_refuses_overflow_and_negatives)
 }
 END_TEST
 
+START_TEST(a_row_is_what_the_batch_repeats)
+{
+    const struct rf_shape batch = SHAPE(4, 3, 2), image = SHAPE(3, 2), one = SHAPE(7);
+    const struct rf_shape row = rf_shape_row(&batch), scalar = rf_shape_row(&one);
+
+    ck_assert(rf_shape_equal(&row, &image));
+    ck_assert_int_eq(scalar.rank, 0);
+    ck_assert_uint_eq(rf_shape_bytes(&row, RF_F64), 48);
+    ck_assert_uint_eq(rf_shape_bytes(&batch, RF_F16), 48);
+    ck_assert_uint_eq(rf_shape_bytes(&scalar, RF_U8), 1);
+}
+END_TEST
+
 START_TEST(shape_text_is_always_terminated)
 {
     const struct rf_shape shape = SHAPE(1, -1, INT64_MAX, 4);
@@ -229,6 +242,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, first_failure_wins);
     tcase_add_test(tc, numel_refuses_overflow_and_negatives);
+    tcase_add_test(tc, a_row_is_what_the_batch_repeats);
     tcase_add_test(tc, shape_text_is_always_terminated);
     tcase_add_test(tc, every_half_converts);
     tcase_add_test(tc, halves_round_to_nearest_even);
