@@ -50,11 +50,7 @@ static bool hex4(const char *at, const char *end, unsigned *v)
         return false;
     *v = 0;
     for (int i = 0; i < 4; i++) {
-        const char c = at[i];
-        const int digit = c >= '0' && c <= '9'   ? c - '0'
-                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
+        const int digit = rf_hex_digit(at[i]);
         if (digit < 0)
             return false;
         *v = *v * 16 + (unsigned)digit;

@@ -31,6 +31,17 @@ size_t rf_utf8_length(const char *at, const char *end)
     return overlong || too_large || !is_tail(p + 2, e) || !is_tail(p + 3, e) ? 0 : 4;
 }
 
+int rf_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 void rf_text_copy(char *out, size_t size, const char *text)
 {
     const size_t n = strnlen(text, size - 1);
@@ -69,10 +80,12 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
 }
 
-/* Damerau's distance, case apart: insertions, deletions, replacements, neighbours swapped. */
-static size_t distance(const char *a, size_t n, const char *b, size_t m)
+size_t rf_edit_distance(const char *a, const char *b)
 {
+    const size_t n = strlen(a), m = strlen(b);
     uint8_t rows[3][LONGEST + 1];
+    if (n > LONGEST || m > LONGEST)
+        return SIZE_MAX;
     for (size_t j = 0; j <= m; j++)
         rows[0][j] = (uint8_t)j;
     for (size_t i = 1; i <= n; i++) {
@@ -96,16 +109,10 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 
 const char *rf_nearest(const char *name, const char *const *names, size_t n)
 {
-    const size_t len = strlen(name);
-    size_t best = 1 + len / 4;
+    size_t best = 1 + strlen(name) / 4;
     const char *nearest = NULL;
-    if (len > LONGEST)
-        return NULL;
     for (size_t i = 0; i < n; i++) {
-        const size_t other = strlen(names[i]);
-        if (other > LONGEST)
-            continue;
-        const size_t d = distance(name, len, names[i], other);
+        const size_t d = rf_edit_distance(name, names[i]);
         if (d < best || (d == best && !nearest)) {
             best = d;
             nearest = names[i];

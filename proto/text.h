@@ -13,6 +13,9 @@
  * points past U+10FFFF are malformed). */
 size_t rf_utf8_length(const char *at, const char *end);
 
+/* 0 to 15; -1 for what is no hexadecimal digit. */
+int rf_hex_digit(char c);
+
 /* As much of `text` as `size` bytes hold, terminated: snprintf would take a quarter of a
  * microsecond. */
 void rf_text_copy(char *out, size_t size, const char *text);
@@ -21,6 +24,10 @@ void rf_text_copy(char *out, size_t size, const char *text);
  * cut ends in "...". Returns `out`. */
 #define RF_EXCERPT 65
 const char *rf_excerpt(char out[RF_EXCERPT], const char *text, size_t len);
+
+/* Damerau's distance, whatever the case of letters: insertions, deletions, replacements, neighbours
+ * swapped. SIZE_MAX when one of the two is longer than 64 bytes. */
+size_t rf_edit_distance(const char *a, const char *b);
 
 /* The name among `n` that `name` was probably meant to be, or NULL. */
 const char *rf_nearest(const char *name, const char *const *names, size_t n);

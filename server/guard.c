@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/text.h"
+
 /* Refuses and closes: where framing is in doubt the next bytes cannot be trusted. */
 static bool __attribute__((format(printf, 3, 4)))
 deny(struct srv_guard *g, int status, const char *fmt, ...)
@@ -118,17 +120,6 @@ static bool check_version(struct srv_guard *g, const char *version)
                                              : deny(g, 400, "malformed HTTP version");
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* One decoded character of the path; -1 after deny(). */
 static int path_char(struct srv_guard *g, const char **p)
 {
@@ -139,8 +130,8 @@ static int path_char(struct srv_guard *g, const char **p)
     }
     if (c != '%')
         return c;
-    const int high = hex_digit((*p)[0]);
-    const int low = high < 0 ? -1 : hex_digit((*p)[1]);
+    const int high = rf_hex_digit((*p)[0]);
+    const int low = high < 0 ? -1 : rf_hex_digit((*p)[1]);
     if (low < 0) {
         deny(g, 400, "'%%' in the path must be followed by two hexadecimal digits");
         return -1;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/text.h"
 #include "server/cli.h"
 
 #define COLUMNS 79
@@ -67,32 +68,6 @@ void srv_cli_help(const struct srv_command_info *command)
     puts("\nA flag beats the environment, the environment beats the default.");
 }
 
-/* Edit distance with swaps of neighbours, of words shorter than 32. */
-static size_t distance(const char *a, const char *b)
-{
-    enum { MAX = 32 };
-    const size_t n = strlen(a), m = strlen(b);
-    size_t d[3][MAX + 1];
-    if (n >= MAX || m >= MAX)
-        return MAX;
-    for (size_t j = 0; j <= m; j++)
-        d[0][j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t *row = d[i % 3], *up = d[(i + 2) % 3], *up2 = d[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
-            best = up[j] + 1 < best ? up[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                up2[j - 2] + 1 < best)
-                best = up2[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return d[n % 3][m];
-}
-
 const char *srv_did_you_mean(const char *word, const char *(*next)(void *arg, size_t i), void *arg)
 {
     const size_t near = strlen(word) / 3 + 1;
@@ -102,7 +77,7 @@ const char *srv_did_you_mean(const char *word, const char *(*next)(void *arg, si
         const char *name = next(arg, i);
         if (!name)
             return found;
-        const size_t d = distance(word, name);
+        const size_t d = rf_edit_distance(word, name);
         if (*name && d < best) {
             best = d;
             found = name;

@@ -182,21 +182,17 @@ enum srv_next srv_reply_json(struct srv_request *r, int status)
     return SRV_REPLY;
 }
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 /* Decodes `n` characters; a broken %-sequence stands for itself. */
 static void query_decode(char *out, size_t size, const char *text, size_t n)
 {
     size_t len = 0;
     for (size_t i = 0; i < n && len + 1 < size; i++) {
         char c = text[i] == '+' ? ' ' : text[i];
-        if (c == '%' && i + 2 < n && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
-            c = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+        const bool coded = c == '%' && i + 2 < n;
+        const int high = coded ? rf_hex_digit(text[i + 1]) : -1;
+        const int low = coded ? rf_hex_digit(text[i + 2]) : -1;
+        if (high >= 0 && low >= 0) {
+            c = (char)(high * 16 + low);
             i += 2;
         }
         out[len++] = c ? c : '?';
