@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/inspect.h"
+#include "server/units.h"
 
 /* ---- table ---- */
 
@@ -52,9 +53,9 @@ static void add_rows(struct rf_buf *b, const struct srv_inspection *x, const str
 
 static void add_bytes(struct rf_buf *b, size_t n, const char *text)
 {
-    const bool small = n < (size_t)10 << 20;
-    rf_buf_printf(b, "%.1f %s%s", (double)n / (small ? 1 << 10 : 1 << 20), small ? "KiB" : "MiB",
-                  text);
+    char bytes[SRV_UNIT_TEXT];
+    rf_buf_text(b, srv_bytes_text(n, bytes));
+    rf_buf_text(b, text);
 }
 
 /* An output whose rank only a run tells is as in GET /v2/models/NAME. */

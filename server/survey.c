@@ -8,6 +8,7 @@
 #include "server/baselines.h"
 #include "server/files.h"
 #include "server/models.h"
+#include "server/units.h"
 
 struct srv_survey {
     const struct srv_model *model;
@@ -67,14 +68,6 @@ enum rf_status srv_survey_add(struct srv_survey *s, struct rf_error *err)
     return rf_baseline_builder_add(s->builder, &s->one, err);
 }
 
-/* "12345" -> "12.1 KiB" */
-static const char *bytes_text(char text[32], size_t n)
-{
-    const bool small = n < (size_t)10 << 20;
-    snprintf(text, 32, "%.1f %s", (double)n / (small ? 1 << 10 : 1 << 20), small ? "KiB" : "MiB");
-    return text;
-}
-
 static const char *parts_text(char text[64], const struct rf_baseline *baseline)
 {
     if (baseline->inputs < 2 * RF_DRIFT_WINDOW)
@@ -91,7 +84,7 @@ enum rf_status srv_survey_write(const struct srv_survey *s, const char *path, bo
     const struct rf_baseline_about about =
         srv_baseline_about(s->model, from_training ? RF_BASELINE_TRAINING : RF_BASELINE_HELD_OUT);
     struct rf_buf b;
-    char size[32], parts[64];
+    char size[SRV_UNIT_TEXT], parts[64];
     enum rf_status rc = rf_baseline_builder_finish(s->builder, from_training, &baseline, err);
     if (rc)
         return rc;
@@ -103,7 +96,7 @@ enum rf_status srv_survey_write(const struct srv_survey *s, const char *path, bo
         rc = srv_file_write(path, b.data, b.len, err);
     if (!rc)
         fprintf(stderr, "%s: a baseline of %" PRIu64 " inputs, %s; %s%s\n", path, baseline->inputs,
-                bytes_text(size, b.len), parts_text(parts, baseline),
+                srv_bytes_text(b.len, size), parts_text(parts, baseline),
                 from_training ? "; made from training data, so drift is measured without classes"
                               : "");
     rf_buf_release(&b);

@@ -98,3 +98,11 @@ const char *srv_size_text(uint64_t bytes, char *text, size_t size)
              whole ? sizes[i].name : "");
     return text;
 }
+
+const char *srv_bytes_text(size_t bytes, char text[SRV_UNIT_TEXT])
+{
+    const bool small = bytes < (size_t)10 << 20;
+    snprintf(text, SRV_UNIT_TEXT, "%.1f %s", (double)bytes / (small ? 1 << 10 : 1 << 20),
+             small ? "KiB" : "MiB");
+    return text;
+}

@@ -17,5 +17,7 @@ bool srv_parse_size(const char *text, uint64_t *bytes);
 #define SRV_UNIT_TEXT 32
 const char *srv_duration_text(uint64_t ns, char *text, size_t size);
 const char *srv_size_text(uint64_t bytes, char *text, size_t size);
+/* Rounded, for people: "12.1 KiB"; "10.0 MiB" and more in MiB. */
+const char *srv_bytes_text(size_t bytes, char text[SRV_UNIT_TEXT]);
 
 #endif
