@@ -129,10 +129,10 @@ static bool other_sizes(const struct rf_shape *declared, struct rf_shape *other,
     return any;
 }
 
-/* Infers once more, with other sizes of all inputs or of one; false where there are none, or the
- * network does not take them. */
 #define ALL_INPUTS SIZE_MAX
 
+/* Infers once more, with other sizes of all inputs or of one; false where there are none, or the
+ * network does not take them. */
 static bool infer_other(struct rf_inference *x, const struct rf_given *given,
                         struct rf_shape *others, size_t input, bool all)
 {

@@ -37,9 +37,8 @@ bool rf_decode_row(const struct rf_shape *declared, struct rf_shape *row, int64_
 /*
  * The shape that an array means for the one input. For [n]+S, S fixed and P the product of S: S,
  * [n]+S, [P], [n,P] match in this order; with `batches`, [n]+S and [n,P] only, and [n] if P is 1.
- * Without an open
- * dimension n is what is declared, and the elements may come flat. An input with other open
- * dimensions takes its own rank only.
+ * Without an open dimension n is what is declared, and the elements may come flat. An input with
+ * other open dimensions takes its own rank only.
  */
 enum rf_status rf_decode_match(struct rf_decoder *d, const char *what, const struct rf_shape *got,
                                bool batches, struct rf_shape *shape) RF_CHECKED;

@@ -6,7 +6,7 @@
 
 #include "proto/model_build.h"
 
-/* "image [3,8,8]": text of a sample's shape. */
+/* "[3,8,8]" */
 static const char *sample_text(const struct rf_flow *flow, char out[RF_SHAPE_TEXT])
 {
     return rf_shape_text(&flow->sample, out, RF_SHAPE_TEXT);

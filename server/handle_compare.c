@@ -141,7 +141,7 @@ static size_t find_layer(const struct rf_activity *a, const char *name)
     return i;
 }
 
-/* Channels dead in `a` and alive in `b`. */
+/* Channels dead in `one` and alive in `other`. */
 static void add_only(struct rf_buf *b, const struct pair *p, const struct rf_layer_activity *one,
                      const struct rf_layer_activity *other)
 {

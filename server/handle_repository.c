@@ -14,9 +14,8 @@ static void add_version(struct rf_buf *b, const struct srv_listed *item)
     rf_buf_json_member(b, "{", "name", item->name);
     rf_buf_printf(b, ",\"version\":\"%" PRIu64 "\",\"state\":\"%s\"", item->number,
                   srv_state_text(item->state));
-    if (*item->reason && item->state != SRV_UNLOADING) {
+    if (*item->reason && item->state != SRV_UNLOADING)
         rf_buf_json_member(b, ",", "reason", item->reason);
-    }
     rf_buf_text(b, "}");
 }
 

@@ -109,9 +109,8 @@ static void print_overview(FILE *to)
           "Serves convolutional and fully connected networks over HTTP and shows\n"
           "which of their neurons are awake.\n\nCommands:\n",
           to);
-    for (size_t i = 0; i < N_COMMANDS; i++) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].brief);
-    }
     fputs("\n'rectifier COMMAND --help' explains each; 'rectifier --version' prints the version.\n",
           to);
 }

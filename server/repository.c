@@ -194,7 +194,7 @@ struct srv_version *srv_entry_version(struct srv_entry *entry, uint64_t number)
     return NULL;
 }
 
-/* The list with room for one more, in the place of the one before; NULL without memory. */
+/* Adds the entry to the list and gives it back; NULL without memory. */
 static struct srv_entry *append(struct srv_repository *r, struct srv_entry *entry)
 {
     pthread_mutex_lock(&r->lock);

@@ -116,10 +116,11 @@ void srv_reply_header(struct srv_request *r, const char *name, const char *value
 /* Replaces whatever reply there was by {"error": "..."}. */
 void srv_reply_error(struct srv_request *r, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The status for a failure that `status` and `err` describe. */
+/* The same of a failure, with its text and its status. */
 void srv_reply_failure(struct srv_request *r, const struct rf_error *err);
-/* JSON written to r->reply.body is the reply; 500 if writing failed. */
+/* JSON written to r->reply.body is the reply; 503 where there was no memory for it. */
 enum srv_next srv_reply_json(struct srv_request *r, int status);
+/* The HTTP status that stands for it. */
 int srv_http_status(enum rf_status status);
 
 /* The query's next "key=value", percent-decoded; false at its end. Start with *at = guard.query. */

@@ -17,7 +17,8 @@ void srv_sync_free(struct srv_sync *sync);
 /* Lists every MODEL as loading, there or not. `settled`: all of them are there, and unchanged since
  * the look before. */
 enum rf_status srv_sync_look(struct srv_sync *sync, bool *settled, struct rf_error *err) RF_CHECKED;
-/* Loads every MODEL; the first failure ends it. */
+/* Loads every MODEL. The first failure ends it; where models may be mended or come later
+ * (--model-control), only that of all. */
 enum rf_status srv_sync_start(struct srv_sync *sync, struct rf_error *err) RF_CHECKED;
 
 /* Loads what is new or changed, as soon as two looks in a row saw the same, and ends what is gone.
