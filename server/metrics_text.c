@@ -22,8 +22,9 @@ static void build_info(struct srv_exposition *x)
     rf_buf_text(x->b, "} 1\n");
 }
 
-static void gauge(struct srv_exposition *x, const char *family, const char *type, const char *help,
-                  double value)
+/* A family of one sample without labels; none when the value is negative, which is not known. */
+static void single(struct srv_exposition *x, const char *family, const char *type, const char *help,
+                   double value)
 {
     if (value < 0)
         return;
@@ -36,17 +37,17 @@ static void process(struct srv_exposition *x, const struct srv_server *server)
     struct srv_process p;
     const struct srv_cpus *cpus = &server->cpus;
     srv_process_read(&p);
-    gauge(x, "process_cpu_seconds_total", "counter", "User and system CPU time.", p.cpu_seconds);
-    gauge(x, "process_resident_memory_bytes", "gauge", "Resident memory.", p.resident_bytes);
-    gauge(x, "process_open_fds", "gauge", "Open file descriptors.", p.open_fds);
-    gauge(x, "process_max_fds", "gauge", "Limit of open file descriptors.", p.max_fds);
-    gauge(x, "process_start_time_seconds", "gauge", "Start, seconds since 1970.", p.start_time);
-    gauge(x, "process_threads", "gauge", "Threads of this process.", p.threads);
-    gauge(x, "rectifier_threads", "gauge", "Compute threads.",
-          (double)rf_pool_threads(server->pool));
-    gauge(x, "rectifier_cpu_quota_cores", "gauge",
-          "Cores this process may use: the cgroup's quota, or the CPUs of its affinity.",
-          cpus->quota > 0 && cpus->quota < cpus->affinity ? cpus->quota : cpus->affinity);
+    single(x, "process_cpu_seconds_total", "counter", "User and system CPU time.", p.cpu_seconds);
+    single(x, "process_resident_memory_bytes", "gauge", "Resident memory.", p.resident_bytes);
+    single(x, "process_open_fds", "gauge", "Open file descriptors.", p.open_fds);
+    single(x, "process_max_fds", "gauge", "Limit of open file descriptors.", p.max_fds);
+    single(x, "process_start_time_seconds", "gauge", "Start, seconds since 1970.", p.start_time);
+    single(x, "process_threads", "gauge", "Threads of this process.", p.threads);
+    single(x, "rectifier_threads", "gauge", "Compute threads.",
+           (double)rf_pool_threads(server->pool));
+    single(x, "rectifier_cpu_quota_cores", "gauge",
+           "Cores this process may use: the cgroup's quota, or the CPUs of its affinity.",
+           cpus->quota > 0 && cpus->quota < cpus->affinity ? cpus->quota : cpus->affinity);
 }
 
 static void http_requests(struct srv_exposition *x, const struct srv_metrics *m)
@@ -85,16 +86,16 @@ static void http(struct srv_exposition *x, const struct srv_server *server)
         srv_histogram_text(x, family, labels, &server->metrics.duration[r], &srv_latency_buckets,
                            NULL);
     }
-    gauge(x, "rectifier_http_connections", "gauge", "Open connections.",
-          (double)srv_conns_open(&server->conns));
-    gauge(x, "rectifier_http_connections_rejected_total", "counter",
-          "Connections answered 503 because there were too many.",
-          (double)srv_read(&server->metrics.connections_rejected));
-    gauge(x, "rectifier_http_accept_failures_total", "counter",
-          "Connections that the system could not accept when it was asked.",
-          (double)srv_read(&server->metrics.accept_failures));
-    gauge(x, "rectifier_log_lines_dropped_total", "counter",
-          "Log lines lost because stderr did not take them.", (double)srv_sink_dropped());
+    single(x, "rectifier_http_connections", "gauge", "Open connections.",
+           (double)srv_conns_open(&server->conns));
+    single(x, "rectifier_http_connections_rejected_total", "counter",
+           "Connections answered 503 because there were too many.",
+           (double)srv_read(&server->metrics.connections_rejected));
+    single(x, "rectifier_http_accept_failures_total", "counter",
+           "Connections that the system could not accept when it was asked.",
+           (double)srv_read(&server->metrics.accept_failures));
+    single(x, "rectifier_log_lines_dropped_total", "counter",
+           "Log lines lost because stderr did not take them.", (double)srv_sink_dropped());
 }
 
 /* ---- models ---- */
@@ -131,19 +132,42 @@ static void model_info(struct srv_exposition *x, const struct srv_served *models
         }                                                                                          \
     } while (0)
 
-/* The same with one more label, for each of `n` values of it. */
+/* Counters side by side in struct srv_model_metrics, one for each value of a label. */
+struct labelled {
+    const char *family, *help, *key;
+    const char *const *values;
+    size_t n, offset;
+};
+
+#define X(id, text) text,
+static const char *const results[] = {SRV_RESULT_MAP(X)};
+static const char *const reasons[] = {SRV_SHED_MAP(X)};
+#undef X
+
+static const struct labelled by_result = {.family = "rectifier_inference_requests_total",
+                                          .help = "Inferences ended, by result.",
+                                          .key = "result",
+                                          .values = results,
+                                          .n = SRV_N_RESULTS,
+                                          .offset = offsetof(struct srv_model_metrics, result)};
+static const struct labelled by_reason = {.family = "rectifier_inference_shed_total",
+                                          .help = "Inferences refused to protect the server.",
+                                          .key = "reason",
+                                          .values = reasons,
+                                          .n = SRV_N_SHEDS,
+                                          .offset = offsetof(struct srv_model_metrics, shed)};
+
 static void labelled_counters(struct srv_exposition *x, const struct srv_served *models,
-                              const char *family, const char *help, const char *key,
-                              const char *const *values, size_t n, size_t offset)
+                              const struct labelled *l)
 {
-    srv_head(x, family, "counter", help);
+    srv_head(x, l->family, "counter", l->help);
     for (size_t i = 0; i < models->n; i++)
-        for (size_t k = 0; k < n; k++) {
+        for (size_t k = 0; k < l->n; k++) {
             const struct srv_model *m = models->list[i];
             const atomic_uint_fast64_t *counters =
-                (const atomic_uint_fast64_t *)(const void *)((const char *)&m->metrics + offset);
-            srv_model_labels(x, family, m);
-            srv_label(x, ",", key, values[k]);
+                (const atomic_uint_fast64_t *)(const void *)((const char *)&m->metrics + l->offset);
+            srv_model_labels(x, l->family, m);
+            srv_label(x, ",", l->key, l->values[k]);
             rf_buf_printf(x->b, "} %" PRIu64 "\n", srv_read(&counters[k]));
         }
 }
@@ -155,10 +179,8 @@ static void model_histogram(struct srv_exposition *x, const struct srv_served *m
     srv_head(x, family, "histogram", help);
     for (size_t i = 0; i < models->n; i++) {
         const struct srv_model *m = models->list[i];
-        srv_model_histogram_text(
-            x, family, m,
-            (const struct srv_histogram *)(const void *)((const char *)&m->metrics + offset),
-            buckets, NULL);
+        const void *histogram = (const char *)&m->metrics + offset;
+        srv_model_histogram_text(x, family, m, histogram, buckets, NULL);
     }
 }
 
@@ -199,24 +221,14 @@ static void refused_text(struct srv_exposition *x, const struct srv_served *mode
     }
 }
 
-static void models_text(struct srv_exposition *x, const struct srv_server *server,
-                        const struct srv_served *models)
+static void inferences_text(struct srv_exposition *x, const struct srv_server *server,
+                            const struct srv_served *models)
 {
-#define X(id, text) text,
-    static const char *const results[] = {SRV_RESULT_MAP(X)};
-    static const char *const reasons[] = {SRV_SHED_MAP(X)};
-#undef X
-    model_info(x, models);
     /* Read before `started`, so that no scrape shows more ends than beginnings. */
-    labelled_counters(x, models, "rectifier_inference_requests_total",
-                      "Inferences ended, by result.", "result", results, SRV_N_RESULTS,
-                      offsetof(struct srv_model_metrics, result));
-    refused_text(x, models, "rectifier_inference_requests_total", "result",
-                 results[SRV_RESULT_SHED]);
-    labelled_counters(x, models, "rectifier_inference_shed_total",
-                      "Inferences refused to protect the server.", "reason", reasons, SRV_N_SHEDS,
-                      offsetof(struct srv_model_metrics, shed));
-    refused_text(x, models, "rectifier_inference_shed_total", "reason", reasons[SRV_SHED_LOADING]);
+    labelled_counters(x, models, &by_result);
+    refused_text(x, models, by_result.family, by_result.key, results[SRV_RESULT_SHED]);
+    labelled_counters(x, models, &by_reason);
+    refused_text(x, models, by_reason.family, by_reason.key, reasons[SRV_SHED_LOADING]);
     MODEL_FAMILY("rectifier_inference_started_total", "counter",
                  "Inferences begun; once idle, the sum of all results.",
                  srv_read(&m->metrics.started));
@@ -234,6 +246,10 @@ static void models_text(struct srv_exposition *x, const struct srv_server *serve
                     &srv_##buckets##_buckets);
     SRV_MODEL_HISTOGRAM_MAP(X)
 #undef X
+}
+
+static void load_times_text(struct srv_exposition *x, const struct srv_served *models)
+{
     const char *family = "rectifier_model_load_timestamp_seconds";
     srv_head(x, family, "gauge", "When the model was loaded, seconds since 1970.");
     for (size_t i = 0; i < models->n; i++) {
@@ -272,7 +288,9 @@ void srv_metrics_text(struct rf_buf *b, struct srv_server *server, bool open_met
     process(x, server);
     http(x, server);
     loading_text(x, server, &listing);
-    models_text(x, server, &served);
+    model_info(x, &served);
+    inferences_text(x, server, &served);
+    load_times_text(x, &served);
     nodes_text(x, &served);
     srv_activity_metrics(x, server, &served);
     if (open_metrics)
