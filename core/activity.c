@@ -7,8 +7,7 @@
 
 #define RULE_OF_THREE 3.0 /* no event in n trials: the rate is below 3 / n, at 95 % */
 
-/* ---- what was counted --------------------------------------------------------------------------
- */
+/* ---- what was counted ---- */
 
 /* With channels of all layers side by side, for layers[0].channels. */
 static enum rf_status activity_new(struct rf_activity **out, const struct rf_model *model,
@@ -173,8 +172,7 @@ size_t rf_activity_bytes(const struct rf_model *model, size_t *session)
     return rf_record_bytes(l);
 }
 
-/* ---- judgement ---------------------------------------------------------------------------------
- */
+/* ---- judgement ---- */
 
 bool rf_channel_is_dead(const struct rf_channel_activity *c, const struct rf_criteria *criteria)
 {
@@ -220,8 +218,7 @@ void rf_layer_judge(const struct rf_activity *activity, size_t index,
         (double)layer->total.zeros > criteria->high_sparsity * (double)layer->total.values;
 }
 
-/* ---- features and drift ------------------------------------------------------------------------
- */
+/* ---- features and drift ---- */
 
 const struct rf_feature_map *rf_model_features(const struct rf_model *model)
 {
@@ -296,8 +293,7 @@ bool rf_activity_drift(struct rf_model *model, struct rf_drift *drift, double *l
     return compared;
 }
 
-/* ---- of one session ----------------------------------------------------------------------------
- */
+/* ---- of one session ---- */
 
 enum rf_status rf_activity_of(const struct rf_model *model, const struct rf_counters *c,
                               struct rf_activity **out, struct rf_error *err)

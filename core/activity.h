@@ -120,8 +120,7 @@ bool rf_channel_is_dead(const struct rf_channel_activity *c, const struct rf_cri
 void rf_layer_judge(const struct rf_activity *activity, size_t index,
                     const struct rf_criteria *criteria, struct rf_layer_verdict *verdict);
 
-/* ---- features and drift; from RF_ACTIVITY_CHANNEL on -------------------------------------------
- */
+/* ---- features and drift; from RF_ACTIVITY_CHANNEL on ---- */
 
 /* Borrowed from the model. */
 const struct rf_feature_map *rf_model_features(const struct rf_model *model);

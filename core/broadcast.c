@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-/* ---- shapes ------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 enum rf_status rf_broadcast_prepare_6(struct rf_prepare *p, void *state)
 {
@@ -99,8 +98,7 @@ struct rf_view rf_broadcast_view(const struct rf_broadcast *b, const struct rf_t
     return v;
 }
 
-/* ---- runs --------------------------------------------------------------------------------------
- */
+/* ---- runs ---- */
 
 /* The dimension that takes the largest steps through memory. */
 static int outermost(const struct rf_view *v)
@@ -135,8 +133,7 @@ void rf_broadcast_run(struct rf_view *views, int n_views, int part, int n_parts,
         fn(&w, context);
 }
 
-/* ---- FP32 --------------------------------------------------------------------------------------
- */
+/* ---- FP32 ---- */
 
 #define BLOCK 256
 
@@ -178,8 +175,7 @@ static void run_floats(const struct rf_walk *w, const void *context)
     }
 }
 
-/* ---- whole numbers -----------------------------------------------------------------------------
- */
+/* ---- whole numbers ---- */
 
 #define WHOLE_RUN(op, type, unsigned_type, whole)                                                  \
     static void op##_##type(const struct rf_walk *w, const void *context)                          \

@@ -10,8 +10,7 @@
 
 #define DEFAULT_SLOTS 30
 
-/* ---- inputs and outputs ------------------------------------------------------------------------
- */
+/* ---- inputs and outputs ---- */
 
 static struct rf_shape with_open(const struct rf_value *v)
 {
@@ -53,8 +52,7 @@ static enum rf_status describe_io(struct rf_model *model, const struct rf_shape 
     return RF_OK;
 }
 
-/* ---- names of layers ---------------------------------------------------------------------------
- */
+/* ---- names of layers ---- */
 
 /* Names in use, and how often each base was asked for: open addressing over 2^n places. */
 struct names {
@@ -120,8 +118,7 @@ static enum rf_status names_init(struct names *names, size_t n, struct rf_error 
                          : rf_fail_nomem(err, "layer names", places * sizeof(*names->places));
 }
 
-/* ---- layers ------------------------------------------------------------------------------------
- */
+/* ---- layers ---- */
 
 /* Positions of one input; 0 where they vary. */
 static size_t area_of(const struct rf_shape *shape, int axis)

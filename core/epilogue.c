@@ -118,8 +118,7 @@ void rf_epilogue_run(const struct rf_epilogue *e, const struct rf_exec *x, int p
     }
 }
 
-/* ---- operators that are an epilogue ------------------------------------------------------------
- */
+/* ---- operators that are an epilogue ---- */
 
 enum rf_status rf_epilogue_only_infer(const void *state, struct rf_infer *x)
 {

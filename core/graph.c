@@ -218,8 +218,7 @@ rf_value_id rf_graph_find(const struct rf_graph *g, const char *name)
     return RF_NO_VALUE;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 static enum rf_status add_attr(struct rf_graph *g, struct rf_node *node, const char *name,
                                struct rf_attr attr, struct rf_error *err)
@@ -303,8 +302,7 @@ void rf_node_become(struct rf_node *node, const char *op_type)
     node->base = node->op = rf_op_find(op_type, RF_NEWEST_OPSET);
 }
 
-/* ---- order ------------------------------------------------------------------------------------
- */
+/* ---- order ---- */
 
 void rf_graph_tidy(struct rf_graph *g)
 {

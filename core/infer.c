@@ -5,8 +5,7 @@
 
 #include "core/fpenv.h"
 
-/* ---- what is known -----------------------------------------------------------------------------
- */
+/* ---- what is known ---- */
 
 /* From the back: what an operator must know, and what that is computed from. */
 static void find_keys(struct rf_graph *g, bool *needed)
@@ -63,8 +62,7 @@ enum rf_status rf_find_known(struct rf_graph *g, struct rf_error *err)
     return RF_OK;
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 void rf_infer_start(const struct rf_inference *x, const struct rf_given *given)
 {

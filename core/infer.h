@@ -39,8 +39,7 @@ enum rf_status rf_infer_node(struct rf_inference *x, size_t i, struct rf_error *
 enum rf_status rf_infer_graph(struct rf_inference *x, const struct rf_given *given,
                               struct rf_error *err) RF_CHECKED;
 
-/* ---- settle: from values' shapes to operators -------------------------------------------------
- */
+/* ---- settle: from values' shapes to operators ---- */
 
 /* The variant of the node's operator that fits its inputs. */
 const struct rf_op *rf_select(const struct rf_graph *g, const struct rf_node *node);

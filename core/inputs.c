@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- of some inputs ----------------------------------------------------------------------------
- */
+/* ---- of some inputs ---- */
 
 enum rf_status rf_inputs_init(struct rf_inputs *in, const struct rf_feature_map *map,
                               struct rf_error *err)
@@ -59,8 +58,7 @@ void rf_inputs_add(struct rf_inputs *to, const struct rf_inputs *from)
         to->classes[i] += from->classes[i];
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 /* The same of finite values alone, one by one; returns how many are not. */
 static size_t look_singly(const float *x, size_t n, struct rf_look *look)
@@ -182,8 +180,7 @@ void rf_inputs_classify(struct rf_inputs *in, const float *output, size_t rows)
     }
 }
 
-/* ---- how many are different --------------------------------------------------------------------
- */
+/* ---- how many are different ---- */
 
 enum rf_status rf_distinct_init(struct rf_distinct *d, struct rf_error *err)
 {

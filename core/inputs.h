@@ -43,8 +43,7 @@ void rf_inputs_look(struct rf_inputs *in, const struct rf_given_input *given, si
 /* The classes of as many rows of output 0, after the run. */
 void rf_inputs_classify(struct rf_inputs *in, const float *output, size_t rows);
 
-/* ---- how many are different --------------------------------------------------------------------
- */
+/* ---- how many are different ---- */
 
 /* The newest RF_DISTINCT_INPUTS hashes, each with the number of its slot. */
 struct rf_distinct {

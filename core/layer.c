@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a tally ----------------------------------------------------------------------------------
- */
+/* ---- a tally ---- */
 
 #define PLACE_BYTES (2 * sizeof(double) + sizeof(float) + RF_N_COUNTS * sizeof(uint32_t))
 
@@ -117,8 +116,7 @@ void rf_channels_clear(struct rf_channel_activity *channels, size_t n)
         channels[i] = (struct rf_channel_activity){.max = -INFINITY};
 }
 
-/* ---- one layer in one run ---------------------------------------------------------------------
- */
+/* ---- one layer in one run ---- */
 
 static size_t mask_bytes(const struct rf_layer *layer, size_t positions)
 {

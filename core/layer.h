@@ -36,8 +36,7 @@ static inline size_t rf_layer_end_place(const struct rf_layer *layer)
     return layer->first_place + rf_layer_places(layer);
 }
 
-/* ---- what runs counted ------------------------------------------------------------------------
- */
+/* ---- what runs counted ---- */
 
 enum rf_count {
     RF_COUNT_FIRED,
@@ -81,8 +80,7 @@ void rf_tally_add(const struct rf_tally *t, const struct rf_layer *layers,
                   struct rf_channel_activity *sums);
 void rf_channels_clear(struct rf_channel_activity *channels, size_t n);
 
-/* ---- one layer in one run ---------------------------------------------------------------------
- */
+/* ---- one layer in one run ---- */
 
 /* The mask holds a row of words for each position (n * h * w). */
 struct rf_layer_run {

@@ -8,8 +8,7 @@
 
 #define DEFAULT_SESSION_BYTES ((size_t)4 << 30)
 
-/* ---- parameters and kept values ----------------------------------------------------------------
- */
+/* ---- parameters and kept values ---- */
 
 static void count_parameters(struct rf_model *model)
 {
@@ -115,8 +114,7 @@ static void select_variants(struct rf_graph *g)
         g->nodes[i]->op = rf_select(g, g->nodes[i]);
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 static enum rf_status pack_nodes(struct rf_model *model, struct rf_error *err)
 {
@@ -147,8 +145,7 @@ static void drop_constants(struct rf_graph *g)
             rf_graph_drop_constant(g, (rf_value_id)v);
 }
 
-/* ---- layouts -----------------------------------------------------------------------------------
- */
+/* ---- layouts ---- */
 
 /* Conversions that the layout pass inserts are prepared like any node. */
 static enum rf_status lay_out(struct rf_graph *g, struct rf_error *err)
@@ -161,8 +158,7 @@ static enum rf_status lay_out(struct rf_graph *g, struct rf_error *err)
     return rc;
 }
 
-/* ---- the model ---------------------------------------------------------------------------------
- */
+/* ---- the model ---- */
 
 static enum rf_status optimise(struct rf_model *model, const struct rf_model_options *options,
                                struct rf_shape *nominal, struct rf_error *err)
@@ -301,8 +297,7 @@ const char *rf_engine_isa(void)
     return rf_kernels_best()->isa;
 }
 
-/* ---- plans -------------------------------------------------------------------------------------
- */
+/* ---- plans ---- */
 
 static enum rf_status check_inputs(const struct rf_model *model, const struct rf_given *given,
                                    size_t n, struct rf_error *err)

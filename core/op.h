@@ -20,8 +20,7 @@
 #include "core/graph.h"
 #include "core/kernels/kernels.h"
 
-/* ---- prepare ----------------------------------------------------------------------------------
- */
+/* ---- prepare ---- */
 
 /* Errors stick: the first one wins, later calls are harmless, and rf_prepare_done reports it. */
 struct rf_prepare {
@@ -62,8 +61,7 @@ enum rf_status rf_prepare_nothing(struct rf_prepare *p, void *state);
 enum rf_status rf_prepare_fail(struct rf_prepare *p, enum rf_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- infer ------------------------------------------------------------------------------------
- */
+/* ---- infer ---- */
 
 struct rf_infer {
     const struct rf_node *node;
@@ -102,8 +100,7 @@ int64_t rf_cost(int64_t a, int64_t b);
 /* Output 0 has input 0's shape and type. */
 enum rf_status rf_infer_same(const void *state, struct rf_infer *x);
 
-/* ---- run --------------------------------------------------------------------------------------
- */
+/* ---- run ---- */
 
 struct rf_layer_run;
 
@@ -116,8 +113,7 @@ struct rf_exec {
     void *scratch;              /* this part's */
 };
 
-/* ---- the operator -----------------------------------------------------------------------------
- */
+/* ---- the operator ---- */
 
 #define RF_OP_INPLACE (1u << 0)  /* output 0 may share input 0's memory */
 #define RF_OP_EPILOGUE (1u << 1) /* can apply a fused activation (core/epilogue.h) */

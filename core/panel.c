@@ -95,8 +95,7 @@ void rf_panel_product(const struct rf_gemm *g, const struct rf_panel_rows *rows,
     }
 }
 
-/* ---- behind the interface of gemm.h ------------------------------------------------------------
- */
+/* ---- behind the interface of gemm.h ---- */
 
 static void run_rows(const struct rf_gemm *g, const float *a, size_t a_pitch, size_t rows, float *y,
                      size_t y_pitch, size_t c0, size_t c1, const float *behind)

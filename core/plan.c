@@ -14,8 +14,7 @@ static const int64_t cost_of_a_part[2] = {4000000, 800000};
 
 #define MAX_PARTS 256
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 /*
  * Values that share memory form a group around a root: views of it, and outputs of operators that
@@ -230,8 +229,7 @@ static enum rf_status plan_memory(const struct rf_graph *g, struct rf_plan *plan
     return rc;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 static void widen(struct rf_halo *to, const struct rf_halo *by)
 {
@@ -322,8 +320,7 @@ static enum rf_status make_steps(const struct rf_model *model, struct rf_plan *p
     return rc;
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------
- */
+/* ---- the plan ---- */
 
 void rf_plan_unref(struct rf_plan *plan)
 {

@@ -38,8 +38,7 @@ struct rf_pool {
     pthread_t threads[];
 };
 
-/* ---- waiting -----------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 static int64_t now(void)
 {
@@ -97,8 +96,7 @@ static void announce(struct rf_pool *pool, int n)
     pool->spinning = 0;
 }
 
-/* ---- the threads -------------------------------------------------------------------------------
- */
+/* ---- the threads ---- */
 
 static void take_parts(struct offer *o)
 {
@@ -226,8 +224,7 @@ bool rf_pool_spins(const struct rf_pool *pool)
     return pool->spins;
 }
 
-/* ---- what they are given -----------------------------------------------------------------------
- */
+/* ---- what they are given ---- */
 
 void rf_pool_submit(struct rf_pool *pool, struct rf_task *task)
 {

@@ -78,8 +78,7 @@ void rf_record_release(struct rf_record *r)
     pthread_mutex_destroy(&r->lock);
 }
 
-/* ---- under the lock ---------------------------------------------------------------------------
- */
+/* ---- under the lock ---- */
 
 void rf_record_roll(struct rf_record *r)
 {

@@ -52,8 +52,7 @@ enum rf_status rf_record_init(struct rf_record *r, const struct rf_record_layout
                               struct rf_error *err) RF_CHECKED;
 void rf_record_release(struct rf_record *r);
 
-/* ---- under the lock ---------------------------------------------------------------------------
- */
+/* ---- under the lock ---- */
 
 /* Moves n tallies, those that have any with their units, and what was seen of their inputs. */
 void rf_record_move(struct rf_record *r, struct rf_tally *tallies, size_t n, struct rf_inputs *in);

@@ -69,7 +69,7 @@ struct rf_view rf_results_view(void *results, const struct rf_shape *shape, uint
     return v;
 }
 
-/* ---- one run -----------------------------------------------------------------------------------
+/* ---- one run ----
  * Of a walk over the input, the results and perhaps the shift.
  */
 
@@ -191,7 +191,7 @@ static void fold_int64(enum rf_fold how, const struct rf_walk *w)
     FOLD_INTEGERS(int64_t)
 }
 
-/* ---- rows of sums ------------------------------------------------------------------------------
+/* ---- rows of sums ----
  * Neighbours with neighbouring results, as the channels of pixels: a few rows are added up in
  * single precision, their sums in double.
  */
@@ -243,8 +243,7 @@ static void sum_rows(struct rf_walk *w, const struct rf_kernels *k)
     add_rows(&r, k);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static void clear(enum rf_fold how, const struct rf_view *results, bool floats)
 {

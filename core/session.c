@@ -71,8 +71,7 @@ void rf_session_free(struct rf_session *s)
     free(s);
 }
 
-/* ---- prepare -----------------------------------------------------------------------------------
- */
+/* ---- prepare ---- */
 
 static enum rf_status reserve(struct memory *m, size_t bytes, const char *what,
                               struct rf_error *err)
@@ -163,8 +162,7 @@ enum rf_status rf_session_prepare(struct rf_session *s, const struct rf_shape *s
     return RF_OK;
 }
 
-/* ---- run ---------------------------------------------------------------------------------------
- */
+/* ---- run ---- */
 
 static void fill_pixels(float *at, size_t n, float value)
 {
@@ -308,8 +306,7 @@ static void run_step(struct rf_session *s, size_t i, const struct scope *scope, 
         s->after(s->after_arg, i);
 }
 
-/* ---- image by image ----------------------------------------------------------------------------
- */
+/* ---- image by image ---- */
 
 struct images {
     struct rf_session *s;
@@ -360,8 +357,7 @@ static void run_steps(struct rf_session *s, bool count)
         run_step(s, i, &scope, count);
 }
 
-/* ---- the whole run -----------------------------------------------------------------------------
- */
+/* ---- the whole run ---- */
 
 static void bind_inputs(struct rf_session *s, const void *const *in)
 {

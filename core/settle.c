@@ -6,8 +6,7 @@
 
 #define MAX_ALONE 32 /* inputs that are looked at one by one: bits of rf_value.alone */
 
-/* ---- one node ----------------------------------------------------------------------------------
- */
+/* ---- one node ---- */
 
 static bool suits(const struct rf_graph *g, const struct rf_node *node, const struct rf_op *op)
 {
@@ -54,8 +53,7 @@ enum rf_status rf_prepare_node(struct rf_graph *g, size_t i, struct rf_error *er
     return rc;
 }
 
-/* ---- all nodes ---------------------------------------------------------------------------------
- */
+/* ---- all nodes ---- */
 
 /* What came out for the values becomes what the graph knows of them. */
 static void note(struct rf_graph *g, const struct rf_node *node, const struct rf_tensor *tensors)
@@ -84,8 +82,7 @@ static enum rf_status settle_nodes(struct rf_graph *g, struct rf_inference *x,
     return rc;
 }
 
-/* ---- open dimensions ---------------------------------------------------------------------------
- */
+/* ---- open dimensions ---- */
 
 /* Where even the rank changes there is no shape to rely on. */
 static void mark_open(struct rf_graph *g, const struct rf_tensor *others)
@@ -214,8 +211,7 @@ enum rf_status rf_settle(struct rf_graph *g, const struct rf_given *given, struc
     return rc;
 }
 
-/* ---- sizes that fit ----------------------------------------------------------------------------
- */
+/* ---- sizes that fit ---- */
 
 /* Open dimensions get this size, all but the first, which is 1. False when there is none. */
 static bool nominal_shapes(const struct rf_graph *g, struct rf_shape *shapes, int64_t size)

@@ -9,8 +9,7 @@
 /* With fewer zeros, one in so many, reading everything in order is faster. */
 #define LEAST_ZEROS 4
 
-/* ---- where zeros come from ---------------------------------------------------------------------
- */
+/* ---- where zeros come from ---- */
 
 /* Hands the zeros of its input on: as they are, or where a whole window has none but them. */
 static bool passes_zeros_on(const struct rf_node *node)
@@ -39,8 +38,7 @@ bool rf_has_zeros(const struct rf_graph *g, rf_value_id id)
     return false;
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 static bool all_finite(const float *w, size_t n)
 {
@@ -66,8 +64,7 @@ enum rf_status rf_skip_keep(struct rf_prepare *p, struct rf_gemm *g)
     return p->status;
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 bool rf_skip_pays(const struct rf_gemm *g, const float *x)
 {

@@ -71,8 +71,7 @@ bool rf_shape_broadcast(struct rf_shape *out, const struct rf_shape *a)
     return true;
 }
 
-/* ---- walking -----------------------------------------------------------------------------------
- */
+/* ---- walking ---- */
 
 /* Dimension `outer` goes on where `inner` ends, in every view. */
 static bool continues(const struct rf_view *const *views, int n_views, int outer, int inner)
@@ -142,8 +141,7 @@ void rf_walk_next(struct rf_walk *w)
     w->n = 0;
 }
 
-/* ---- copying -----------------------------------------------------------------------------------
- */
+/* ---- copying ---- */
 
 #define COPY(type)                                                                                 \
     do {                                                                                           \

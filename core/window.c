@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 /* All attributes speak of the same number of dimensions. */
 static const int64_t *take(struct rf_prepare *p, struct rf_window_attrs *a, const char *name,
@@ -78,8 +77,7 @@ enum rf_status rf_window_prepare(struct rf_prepare *p, struct rf_window_attrs *a
     return p->status;
 }
 
-/* ---- one input ---------------------------------------------------------------------------------
- */
+/* ---- one input ---- */
 
 enum rf_status rf_window_check(const struct rf_window_attrs *a, struct rf_infer *x,
                                const int64_t *kernel)
@@ -207,8 +205,7 @@ bool rf_window_size(const struct rf_window *w, int64_t *n)
     return rf_shape_numel(&shape, n);
 }
 
-/* ---- channels-last pixels ----------------------------------------------------------------------
- */
+/* ---- channels-last pixels ---- */
 
 static void shift(int64_t *v, int64_t first)
 {

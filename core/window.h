@@ -54,8 +54,7 @@ void rf_window_taps(const struct rf_window *w, int d, int64_t o, int64_t lo, int
 /* Elements of one window; false when they are too many to count. */
 bool rf_window_size(const struct rf_window *w, int64_t *n) RF_CHECKED;
 
-/* ---- channels-last pixels ----------------------------------------------------------------------
- */
+/* ---- channels-last pixels ---- */
 
 /* One spatial dimension becomes two with H = 1. */
 void rf_window_as_image(struct rf_window *w);

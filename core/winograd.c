@@ -15,8 +15,7 @@
 #define CHUNK_BYTES (1 << 20) /* of transformed inputs and products: what a core's L2 holds */
 #define LEAST_TILES 28        /* rows of the products that make their panels worth reading */
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 /* G of F(2, 3) and F(4, 3). */
 static const double g2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
@@ -130,8 +129,7 @@ enum rf_status rf_winograd_pack(struct rf_prepare *p, struct rf_winograd *w, con
     return p->status;
 }
 
-/* ---- tiles -------------------------------------------------------------------------------------
- */
+/* ---- tiles ---- */
 
 /* Floats between the same row of two matrices: not a multiple of 4 KiB, whose lines would all fall
  * into the same sets of the cache. */

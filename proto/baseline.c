@@ -132,8 +132,7 @@ static enum rf_status read_layer(struct reader *r, const json_t *json,
     return rc;
 }
 
-/* ---- whose it is -------------------------------------------------------------------------------
- */
+/* ---- whose it is ---- */
 
 /* Whether an entry of "layers" is of the model's layer. */
 static enum rf_status check_layer(const struct reader *r, const json_t *json, size_t i)
@@ -178,8 +177,7 @@ static enum rf_status check_fit(const struct reader *r, const json_t *root)
     return rc;
 }
 
-/* ---- the head ----------------------------------------------------------------------------------
- */
+/* ---- the head ---- */
 
 static enum rf_status read_source(const struct reader *r, const json_t *root)
 {

@@ -47,8 +47,7 @@ void rf_onnx_elements(void *dst, enum rf_dtype stored, const void *src, size_t n
 enum rf_status rf_import_tensor(struct rf_import *imp, RfOnnx__Tensor *t, const char *name,
                                 rf_value_id *id) RF_CHECKED;
 
-/* ---- external data: a tensor's `bytes` are looked for first, then read where they are wanted ----
- */
+/* ---- external data: its bytes are looked for first, then read where they are wanted ---- */
 enum rf_status rf_external_find(struct rf_import *imp, const RfOnnx__Tensor *t, const char *what,
                                 size_t bytes, off_t *offset) RF_CHECKED;
 enum rf_status rf_external_read(struct rf_import *imp, off_t offset, enum rf_dtype stored, size_t n,

@@ -15,8 +15,7 @@ struct state {
     bool like;        /* the second input's, instead */
 };
 
-/* ---- load --------------------------------------------------------------------------------------
- */
+/* ---- load ---- */
 
 /* TensorProto.DataType */
 static const struct {
@@ -72,8 +71,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return RF_OK;
 }
 
-/* ---- run ---------------------------------------------------------------------------------------
- */
+/* ---- run ---- */
 
 static int64_t truncated(double v, int64_t lo, int64_t hi)
 {

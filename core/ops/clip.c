@@ -79,8 +79,7 @@ RF_OP(Clip6) = {
     .activation = by_attribute,
 };
 
-/* ---- any limits and dtypes ---------------------------------------------------------------------
- */
+/* ---- any limits and dtypes ---- */
 
 static enum rf_status prepare_plain(struct rf_prepare *p, void *state)
 {

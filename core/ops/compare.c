@@ -98,8 +98,7 @@ RF_OP(Or) = ROW(Or, 7, rf_prepare_nothing, infer_logic);
 RF_OP(Xor1) = ROW(Xor, 1, rf_broadcast_prepare_6, infer_logic);
 RF_OP(Xor) = ROW(Xor, 7, rf_prepare_nothing, infer_logic);
 
-/* ---- Not ---------------------------------------------------------------------------------------
- */
+/* ---- Not ---- */
 
 static void each_not(const struct rf_walk *w, const void *context)
 {

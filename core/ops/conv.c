@@ -32,8 +32,7 @@ struct layer {
     const struct rf_gemm *gemm;
 };
 
-/* ---- geometry ----------------------------------------------------------------------------------
- */
+/* ---- geometry ---- */
 
 static void complete(struct layer *l, const struct state *s, const struct rf_shape *weight)
 {
@@ -116,8 +115,7 @@ static enum rf_status infer_packing(const void *state, struct rf_infer *x)
     return RF_OK;
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 void rf_conv_transpose(const struct rf_tensor *weight, size_t first, size_t n, float *to)
 {
@@ -171,8 +169,7 @@ static void *pack_into(struct layer *l, const struct rf_tensor *weight, void *sc
     return (char *)scratch + packed_bytes(l);
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 /* Rows of the product for positions [first, first + n) of one group. */
 static void gather(const struct layer *l, const struct rf_pixels *in, const struct rf_pixels *out,
@@ -270,8 +267,7 @@ static void run_packing(const struct rf_exec *x, int part, int n_parts)
     run_layer(&l, &rest, part, n_parts);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static enum rf_status prepare_packing(struct rf_prepare *p, void *state)
 {

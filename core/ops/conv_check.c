@@ -87,8 +87,7 @@ enum rf_status rf_conv_infer(const struct rf_conv *c, struct rf_infer *x, struct
     return rc ? rc : rf_conv_macs(x, &x->out[0]->shape);
 }
 
-/* ---- constant weights on channels-last pixels --------------------------------------------------
- */
+/* ---- constant weights on channels-last pixels ---- */
 
 bool rf_conv_fits_image(const struct rf_graph *g, const struct rf_node *node)
 {

@@ -61,8 +61,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return rf_epilogue_infer(&s->common.epilogue, x);
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 static enum rf_status pack(struct rf_prepare *p, void *state)
 {
@@ -79,8 +78,7 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
     return p->status;
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 static void look(const struct rf_exec *x, struct layer *l)
 {
@@ -150,8 +148,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-/* ---- the row -----------------------------------------------------------------------------------
- */
+/* ---- the row ---- */
 
 /* From half a vector on, a panel's columns are used as well. */
 static bool are_narrow(size_t n_in, size_t n_out)

@@ -26,8 +26,7 @@ struct layer {
     size_t n_taps, depth;       /* taps that are neighbours in memory are one */
 };
 
-/* ---- geometry ----------------------------------------------------------------------------------
- */
+/* ---- geometry ---- */
 
 /* A kernel's row of pixels without gaps is one piece. */
 static bool joins_taps(const struct rf_window *w, size_t pitch, size_t channels)
@@ -84,8 +83,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return rf_epilogue_infer(&s->common.epilogue, x);
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 static enum rf_status pack(struct rf_prepare *p, void *state)
 {
@@ -111,8 +109,7 @@ static enum rf_status pack(struct rf_prepare *p, void *state)
     return p->status;
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 /* Where a block's positions begin, in the input and in the output. */
 struct block {
@@ -213,8 +210,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static bool fits(const struct rf_graph *g, const struct rf_node *node)
 {

@@ -9,8 +9,7 @@
 
 #include "core/ops/conv.h"
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 struct planes {
     struct rf_window w; /* of the large side */
@@ -116,8 +115,7 @@ static void wish(struct rf_infer *x)
     x->algorithm = "planes";
 }
 
-/* ---- Conv --------------------------------------------------------------------------------------
- */
+/* ---- Conv ---- */
 
 static enum rf_status prepare_conv(struct rf_prepare *p, void *state)
 {
@@ -145,8 +143,7 @@ static void run_conv(const struct rf_exec *x, int part, int n_parts)
     run_planes(&p, x, part, n_parts);
 }
 
-/* ---- ConvTranspose -----------------------------------------------------------------------------
- */
+/* ---- ConvTranspose ---- */
 
 struct transpose {
     struct rf_conv conv; /* first */

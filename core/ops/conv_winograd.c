@@ -21,8 +21,7 @@ struct state {
     struct rf_winograd winograd;
 };
 
-/* ---- which size --------------------------------------------------------------------------------
- */
+/* ---- which size ---- */
 
 /* F4 has four times the weights: where they are large and the image small, reading them would take
  * longer than multiplying. Of 5 pixels, F2's tiles would compute 6; of less than 4, twice as many.
@@ -73,8 +72,7 @@ static bool fits(const struct rf_graph *g, const struct rf_node *node)
            !is_wished("direct") && find_size(g, node, &size);
 }
 
-/* ---- the operator ------------------------------------------------------------------------------
- */
+/* ---- the operator ---- */
 
 static enum rf_status prepare(struct rf_prepare *p, void *state)
 {

@@ -7,8 +7,7 @@
 #include "core/gemm.h"
 #include "core/view.h"
 
-/* ---- Gemm --------------------------------------------------------------------------------------
- */
+/* ---- Gemm ---- */
 
 struct gemm {
     bool trans_a, trans_b;
@@ -139,8 +138,7 @@ const struct rf_op rf_op_GemmPlain = {
     .run = run_gemm,
 };
 
-/* ---- MatMul ------------------------------------------------------------------------------------
- */
+/* ---- MatMul ---- */
 
 /* One matrix product for each element of `a` and `b`, which are views of equal dimensions. */
 struct products {

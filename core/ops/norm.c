@@ -34,8 +34,7 @@ static void prepare_attributes(struct rf_prepare *p, struct plain *s)
         rf_attr_int_in(p, "training_mode", 0, 0, 0);
 }
 
-/* ---- constants over an image or a matrix -------------------------------------------------------
- */
+/* ---- constants over an image or a matrix ---- */
 
 static bool fits(const struct rf_graph *g, const struct rf_node *node)
 {
@@ -94,8 +93,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return rf_epilogue_only_infer(state, x);
 }
 
-/* ---- anything else -----------------------------------------------------------------------------
- */
+/* ---- anything else ---- */
 
 static enum rf_status prepare_plain(struct rf_prepare *p, void *state)
 {

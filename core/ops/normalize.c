@@ -17,8 +17,7 @@ struct state {
     bool absolute; /* LpNormalization: p is 1 */
 };
 
-/* ---- a part's share ----------------------------------------------------------------------------
- */
+/* ---- a part's share ---- */
 
 /* Views of one part's elements; `axes` are those along which a pair holds. */
 struct share {
@@ -105,8 +104,7 @@ static enum rf_status all_floats(struct rf_infer *x)
     return rc;
 }
 
-/* ---- mean and variance -------------------------------------------------------------------------
- */
+/* ---- mean and variance ---- */
 
 static const float one = 1, zero = 0;
 
@@ -157,8 +155,7 @@ static void standardise(const struct share *s, double epsilon, double floor,
     .min_out = 1, .flags = RF_OP_INPLACE | RF_OP_READS_ANY, .layouts = RF_ACCEPTS_ANY,             \
     .state_bytes = sizeof(struct state)
 
-/* ---- InstanceNormalization ---------------------------------------------------------------------
- */
+/* ---- InstanceNormalization ---- */
 
 static enum rf_status prepare_instance(struct rf_prepare *p, void *state)
 {
@@ -225,8 +222,7 @@ RF_OP(InstanceNormalization) = {
     .run = run_instance,
 };
 
-/* ---- LayerNormalization ------------------------------------------------------------------------
- */
+/* ---- LayerNormalization ---- */
 
 static enum rf_status prepare_layer(struct rf_prepare *p, void *state)
 {
@@ -346,8 +342,7 @@ RF_OP(LayerNormalization) = {
     .run = run_layer,
 };
 
-/* ---- MeanVarianceNormalization -----------------------------------------------------------------
- */
+/* ---- MeanVarianceNormalization ---- */
 
 static enum rf_status prepare_mvn(struct rf_prepare *p, void *state)
 {
@@ -407,8 +402,7 @@ RF_OP(MeanVarianceNormalization) = {
     .run = run_mvn,
 };
 
-/* ---- LpNormalization ---------------------------------------------------------------------------
- */
+/* ---- LpNormalization ---- */
 
 static enum rf_status prepare_lp(struct rf_prepare *p, void *state)
 {

@@ -46,8 +46,7 @@ static enum rf_status prepare_attribute(struct rf_prepare *p, void *state)
     return prepare_input(p, state);
 }
 
-/* ---- widths ------------------------------------------------------------------------------------
- */
+/* ---- widths ---- */
 
 /* Widths by axis, from `n` of them for `axes`; n_axes is n / 2. */
 static void spread(const int64_t *pads, size_t n, const int *axes, int rank, int64_t *before,
@@ -106,8 +105,7 @@ static enum rf_status pad(struct rf_infer *x, const struct state *s, const int64
     return rc;
 }
 
-/* ---- copying -----------------------------------------------------------------------------------
- */
+/* ---- copying ---- */
 
 /* The index that padding at `i` repeats; the axis has `count` of its own from `to` on. */
 static int64_t source(enum mode mode, int64_t i, const struct span *span)
@@ -172,8 +170,7 @@ static void copy(const struct rf_exec *x, const int64_t *before, const int64_t *
     }
 }
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 static const int all_axes[RF_MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
 
@@ -201,8 +198,7 @@ static void run_attribute(const struct rf_exec *x, int part, int n_parts)
     copy(x, before, after, &value);
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------
- */
+/* ---- inputs ---- */
 
 static enum rf_status check_value(struct rf_infer *x)
 {

@@ -7,8 +7,7 @@
 
 #include "core/ops/pooling.h"
 
-/* ---- over windows ------------------------------------------------------------------------------
- */
+/* ---- over windows ---- */
 
 static enum rf_status infer_window(const void *state, struct rf_infer *x)
 {
@@ -89,8 +88,7 @@ static void run_window(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-/* ---- over shares of the image ------------------------------------------------------------------
- */
+/* ---- over shares of the image ---- */
 
 struct state {
     bool max;
@@ -207,8 +205,7 @@ static void run_shares(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static bool fits_image(const struct rf_graph *g, const struct rf_node *node)
 {

@@ -8,8 +8,7 @@
 
 #include "core/ops/pooling.h"
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 static enum rf_status prepare_window(struct rf_prepare *p, struct rf_pooling *s)
 {
@@ -83,8 +82,7 @@ static enum rf_status prepare_global_lp(struct rf_prepare *p, void *state)
     return prepare_global(p, RF_POOLING_LP, state);
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 static void fit(const struct rf_pooling *s, const struct rf_shape *in, struct rf_window *w)
 {
@@ -153,8 +151,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return RF_OK;
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 /* One window. */
 struct gathering {
@@ -293,8 +290,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     }
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 #define PLAIN                                                                                      \
     .min_in = 1, .max_in = 1, .min_out = 1, .layouts = RF_ACCEPTS_ROWMAJOR,                        \

@@ -15,8 +15,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return rc;
 }
 
-/* ---- whole bases -------------------------------------------------------------------------------
- */
+/* ---- whole bases ---- */
 
 /* Wraps around; a negative power is 0, but for bases of 1 and -1. */
 static uint64_t whole_power(int64_t base, int64_t exponent)
@@ -41,8 +40,7 @@ static int64_t truncated_power(int64_t base, double exponent, int64_t lo, int64_
     return v <= (double)lo ? lo : v >= (double)hi ? hi : (int64_t)v;
 }
 
-/* ---- runs --------------------------------------------------------------------------------------
- */
+/* ---- runs ---- */
 
 struct types {
     enum rf_dtype base, exponent;

@@ -5,8 +5,7 @@
 #include "core/broadcast.h"
 #include "core/epilogue.h"
 
-/* ---- the activation ----------------------------------------------------------------------------
- */
+/* ---- the activation ---- */
 
 static enum rf_status activation(struct rf_prepare *p, struct rf_epilogue *e)
 {
@@ -68,8 +67,7 @@ static bool fits_6(const struct rf_graph *g, const struct rf_node *node)
     return has_slopes(g, node, 1);
 }
 
-/* ---- any slope ---------------------------------------------------------------------------------
- */
+/* ---- any slope ---- */
 
 static enum rf_status prepare_plain(struct rf_prepare *p, void *state)
 {

@@ -107,8 +107,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return RF_OK;
 }
 
-/* ---- results -----------------------------------------------------------------------------------
- */
+/* ---- results ---- */
 
 /* n: elements behind each result. */
 static double finished(const struct kind *kind, double v, double shift, double n)
@@ -243,8 +242,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
         fold(s->kind, &share, axes, x);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 #define REDUCTION                                                                                  \
     .min_in = 1, .min_out = 1, .max_out = 1, .flags = RF_OP_READS_ANY, .layouts = RF_ACCEPTS_ANY,  \

@@ -11,8 +11,7 @@
 #include "core/view.h"
 #include "core/ops/resize.h"
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 /* An attribute that is one of some words, the first where it is absent. */
 static int choose(struct rf_prepare *p, const char *name, const char *const *words, int n)
@@ -101,8 +100,7 @@ static enum rf_status prepare_18(struct rf_prepare *p, void *state)
     return p->status;
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------
- */
+/* ---- sizes ---- */
 
 static enum rf_status check_axes(const struct rf_resize *s, struct rf_infer *x, int rank)
 {
@@ -208,8 +206,7 @@ static enum rf_status infer(const void *state, struct rf_infer *x)
     return RF_OK;
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 struct pass {
     bool linear;
@@ -303,8 +300,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     run_rows(&p, 0, x->out[0]->data, x->in[0]->data);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 #define RESIZE                                                                                     \
     .min_out = 1, .max_out = 1, .flags = RF_OP_READS_ANY, .layouts = RF_ACCEPTS_ANY,               \

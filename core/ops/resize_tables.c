@@ -4,8 +4,7 @@
 
 #include "core/ops/resize.h"
 
-/* ---- sizes -------------------------------------------------------------------------------------
- */
+/* ---- sizes ---- */
 
 static const struct rf_tensor *input(const struct rf_tensor *const *in, int i)
 {
@@ -85,8 +84,7 @@ void rf_resize_measure(const struct rf_resize *s, const struct rf_shape *in,
         measure_axis(s, r, i, common, &axes[r->axis[i]]);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------
- */
+/* ---- tables ---- */
 
 /* Where index o of the output lies. */
 static double place(const struct rf_resize *s, const struct rf_resize_axis *a, int64_t o)

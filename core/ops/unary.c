@@ -14,8 +14,7 @@ static enum rf_status prepare(struct rf_prepare *p, void *state)
     return p->node->op->activation(p, e);
 }
 
-/* ---- other dtypes ------------------------------------------------------------------------------
- */
+/* ---- other dtypes ---- */
 
 static uint32_t dtypes_of(enum rf_unary unary)
 {
@@ -61,8 +60,7 @@ static void run_dense(const struct rf_exec *x, enum rf_unary unary, int part, in
                (last - first) * size);
 }
 
-/* ---- the rows ----------------------------------------------------------------------------------
- */
+/* ---- the rows ---- */
 
 static enum rf_status infer(const void *state, struct rf_infer *x)
 {

@@ -58,8 +58,7 @@ bool rf_part_adds(const struct rf_graph *g, rf_value_id id, double number, rf_va
     return false;
 }
 
-/* ---- products ----------------------------------------------------------------------------------
- */
+/* ---- products ---- */
 
 static bool add_node(const struct rf_graph *g, const struct rf_node *node, struct rf_product *p);
 

@@ -18,8 +18,7 @@ static const float *floats(const struct rf_graph *g, const struct rf_node *node,
     return rf_constant_in(g, node, i, RF_F32);
 }
 
-/* ---- where the weights are ---------------------------------------------------------------------
- */
+/* ---- where the weights are ---- */
 
 /* The weights of output channel c: `n_runs` runs of `run` neighbours, `step` apart. The first one
  * lies at c / per_group * group_step + c % per_group * channel_step. */
@@ -119,8 +118,7 @@ static bool takes(const struct rf_graph *g, const struct rf_node *node, struct r
     return node->n_in < 3 || node->in[2] == RF_NO_VALUE || is_vector(g, node, 2, r->channels);
 }
 
-/* ---- what scales and shifts --------------------------------------------------------------------
- */
+/* ---- what scales and shifts ---- */
 
 struct affine {
     /* Of BatchNormalization all four; else scale or shift alone. */
@@ -211,8 +209,7 @@ static bool read_affine(const struct rf_graph *g, const struct rf_node *next, rf
     return true;
 }
 
-/* ---- folding -----------------------------------------------------------------------------------
- */
+/* ---- folding ---- */
 
 /* The node's own copy of constant input i: others may read the same one. */
 static enum rf_status own_constant(struct rf_graph *g, struct rf_node *node, int i, float **data,

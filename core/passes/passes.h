@@ -36,8 +36,7 @@ RF_PASS_MAP(X)
 /* Needs every value's shape; sets every value's layout and inserts conversions. Not optional. */
 enum rf_status rf_pass_layout(struct rf_graph *g, struct rf_error *err) RF_CHECKED;
 
-/* ---- what passes share ------------------------------------------------------------------------
- */
+/* ---- what passes share ---- */
 
 /* The only node that reads the value, which is no output of the network; NULL when there is none.
  */

@@ -30,7 +30,7 @@ struct operand {
 
 static uint64_t seed = 5;
 
-/* ---- operands ------------------------------------------------------------------------------- */
+/* ---- operands ---- */
 
 static inline void put(void *data, enum rf_dtype dtype, int64_t i, double v)
 {
@@ -96,7 +96,7 @@ static inline int64_t place_of(const struct rf_shape *shape, const struct rf_sha
     return at;
 }
 
-/* ---- networks of one node ------------------------------------------------------------------- */
+/* ---- networks of one node ---- */
 
 struct net {
     const char *op;

@@ -24,8 +24,7 @@ static inline int64_t draw(int64_t lo, int64_t hi)
     return test_random_int(&seed, lo, hi);
 }
 
-/* ---- a node and what it should do --------------------------------------------------------------
- */
+/* ---- a node and what it should do ---- */
 
 struct ints {
     const char *name; /* of an attribute; NULL: an input */

@@ -378,8 +378,7 @@ START_TEST(a_scalar_input_is_counted)
 }
 END_TEST
 
-/* ---- many sessions and a reader ----------------------------------------------------------------
- */
+/* ---- many sessions and a reader ---- */
 
 struct crowd {
     struct rf_model *model;

@@ -45,8 +45,7 @@ static void each(int isa, int rounds,
     test_fences_release(&f);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static uint32_t *counts_or_null(struct test_fences *f, size_t channels)
 {
@@ -107,8 +106,7 @@ START_TEST(rows_stay_within_operands)
 }
 END_TEST
 
-/* ---- elementwise ------------------------------------------------------------------------------
- */
+/* ---- elementwise ---- */
 
 static void binary(const struct rf_kernels *k, struct test_fences *f, enum test_side side,
                    int round)
@@ -147,8 +145,7 @@ START_TEST(softmax_stays_within_operands)
 }
 END_TEST
 
-/* ---- masks ------------------------------------------------------------------------------------
- */
+/* ---- masks ---- */
 
 static void masks(const struct rf_kernels *k, struct test_fences *f, enum test_side side, int round)
 {
@@ -202,8 +199,7 @@ START_TEST(looks_stay_within_operands)
 }
 END_TEST
 
-/* ---- windows ----------------------------------------------------------------------------------
- */
+/* ---- windows ---- */
 
 static void window(const struct rf_kernels *k, struct test_fences *f, enum test_side side,
                    int round)

@@ -160,8 +160,7 @@ START_TEST(origins_agree)
 }
 END_TEST
 
-/* ---- ConvTranspose -----------------------------------------------------------------------------
- */
+/* ---- ConvTranspose ---- */
 
 struct transpose {
     struct conv c;
@@ -273,8 +272,7 @@ START_TEST(transposed_convolutions)
 }
 END_TEST
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ---- */
 
 #define HUGE_INT INT64_MAX
 #define INTS(...) {__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)

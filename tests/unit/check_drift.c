@@ -15,8 +15,7 @@ static const struct rf_feature_map map = {
     .layers = &layer, .n_layers = 1, .n_features = FEATURES, .n_classes = CLASSES};
 static uint64_t seed;
 
-/* ---- traffic -----------------------------------------------------------------------------------
- */
+/* ---- traffic ---- */
 
 static double gauss(void)
 {
@@ -91,8 +90,7 @@ static void start(void)
     seed = 7;
 }
 
-/* ---- scores ------------------------------------------------------------------------------------
- */
+/* ---- scores ---- */
 
 /* Inputs like the baseline's are near 0 whatever the window, and nearer without the noise of few
  * inputs; what a class shifts is not drift, what shifts within classes is its own size. */
@@ -298,8 +296,7 @@ START_TEST(what_no_baseline_can_be)
 }
 END_TEST
 
-/* ---- the mix of classes ------------------------------------------------------------------------
- */
+/* ---- the mix of classes ---- */
 
 START_TEST(mix_of_classes)
 {
@@ -324,8 +321,7 @@ START_TEST(mix_of_classes)
 }
 END_TEST
 
-/* ---- the watch ---------------------------------------------------------------------------------
- */
+/* ---- the watch ---- */
 
 /* Steps of 20 inputs over windows of 300, at one score. */
 static enum rf_drift_state steps(struct rf_drift_watch *w, double score, int n, uint64_t *seen)
@@ -409,8 +405,7 @@ START_TEST(watch_takes_what_is_not_finite_at_once)
 }
 END_TEST
 
-/* ---- features ----------------------------------------------------------------------------------
- */
+/* ---- features ---- */
 
 /* Conv -> ReLU -> [flatten, gemm] of 3 classes, or without them. */
 static struct rf_model *network(bool classes)

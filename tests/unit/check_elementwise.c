@@ -4,7 +4,7 @@
  */
 #include "tests/support/elementwise.h"
 
-/* ---- random shapes -------------------------------------------------------------------------- */
+/* ---- random shapes ---- */
 
 /* Shapes of rank 0 to 5 that broadcast to the one given. */
 static struct rf_shape part_of(const struct rf_shape *out)

@@ -1,7 +1,7 @@
 /* Elementwise operators of several inputs: what only some of them have, and what they refuse. */
 #include "tests/support/elementwise.h"
 
-/* ---- one list of values --------------------------------------------------------------------- */
+/* ---- one list of values ---- */
 
 #define COUNT(...) (sizeof((double[]){__VA_ARGS__}) / sizeof(double))
 #define LIST(...) (const double[]){__VA_ARGS__}, COUNT(__VA_ARGS__)
@@ -86,7 +86,7 @@ START_TEST(test_unary_dtypes)
 }
 END_TEST
 
-/* ---- Clip, PRelu, Dropout, opset 6 ---------------------------------------------------------- */
+/* ---- Clip, PRelu, Dropout, opset 6 ---- */
 
 static void check_clip(enum rf_dtype type)
 {
@@ -230,7 +230,7 @@ START_TEST(test_open_shapes)
 }
 END_TEST
 
-/* ---- Cast ----------------------------------------------------------------------------------- */
+/* ---- Cast ---- */
 
 static void check_cast(enum rf_dtype from, int64_t to, enum rf_dtype out, const double *x, size_t n,
                        const double *want)
@@ -259,7 +259,7 @@ START_TEST(test_cast)
 }
 END_TEST
 
-/* ---- errors --------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 static void expect_error(struct net net, enum rf_dtype a, struct rf_shape a_shape, enum rf_dtype b,
                          struct rf_shape b_shape, int n, const char *part)

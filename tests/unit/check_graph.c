@@ -164,8 +164,7 @@ START_TEST(nodes_nobody_needs_are_left_out)
 }
 END_TEST
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions ---- */
 
 static struct rf_model *small_model(uint64_t seed, const struct rf_model_options *options)
 {

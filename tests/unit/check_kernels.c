@@ -101,8 +101,7 @@ START_TEST(moments_are_moved)
 }
 END_TEST
 
-/* ---- looks at inputs --------------------------------------------------------------------------
- */
+/* ---- looks at inputs ---- */
 
 #define LOOKS 2300 /* more than what is summed in float */
 
@@ -449,7 +448,7 @@ START_TEST(softmax_matches_reference)
 }
 END_TEST
 
-/* ---- the choice of a table ------------------------------------------------------------------ */
+/* ---- the choice of a table ---- */
 
 /* Case i caps at table i; the last one is no table's name. Each case is a process of its own. */
 START_TEST(environment_caps_the_choice)

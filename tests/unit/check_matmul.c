@@ -22,8 +22,7 @@ static struct test_operand floats(int i, struct rf_shape shape)
     return (struct test_operand){.dtype = RF_F32, .shape = shape, .data = values[i]};
 }
 
-/* ---- Gemm --------------------------------------------------------------------------------------
- */
+/* ---- Gemm ---- */
 
 struct gemm {
     int64_t m, k, n, trans_a, trans_b;
@@ -143,8 +142,7 @@ START_TEST(gemm_says_what_does_not_fit)
 }
 END_TEST
 
-/* ---- MatMul ------------------------------------------------------------------------------------
- */
+/* ---- MatMul ---- */
 
 /* Index in a tensor of `shape` of the matrix number `at` of `batch`. */
 static int64_t matrix(const struct rf_shape *shape, const struct rf_shape *batch, int64_t at)
@@ -299,8 +297,7 @@ START_TEST(matmul_says_what_does_not_fit)
 }
 END_TEST
 
-/* ---- rectifier.Linear --------------------------------------------------------------------------
- */
+/* ---- rectifier.Linear ---- */
 
 enum { K = 5, N = 70 };
 

@@ -1,8 +1,7 @@
 /* Operators that pick and order elements, against plain index arithmetic. */
 #include "tests/support/movement.h"
 
-/* ---- Transpose ---------------------------------------------------------------------------------
- */
+/* ---- Transpose ---- */
 
 static bool from_transpose(const struct spec *s, int k, const int64_t *at, int64_t *from)
 {
@@ -81,8 +80,7 @@ START_TEST(transposed_images_need_no_conversion)
 }
 END_TEST
 
-/* ---- Slice -------------------------------------------------------------------------------------
- */
+/* ---- Slice ---- */
 
 /* Inputs or attributes: starts, ends, axes, steps. */
 static bool from_slice(const struct spec *s, int k, const int64_t *at, int64_t *from)
@@ -156,8 +154,7 @@ START_TEST(slice)
 }
 END_TEST
 
-/* ---- Gather ------------------------------------------------------------------------------------
- */
+/* ---- Gather ---- */
 
 /* Indices of rank 1. */
 static bool from_gather(const struct spec *s, int k, const int64_t *at, int64_t *from)

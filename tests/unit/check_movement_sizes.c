@@ -1,8 +1,7 @@
 /* Operators that join, part, repeat and regroup, against plain index arithmetic. */
 #include "tests/support/movement.h"
 
-/* ---- Split and Concat --------------------------------------------------------------------------
- */
+/* ---- Split and Concat ---- */
 
 static bool from_split(const struct spec *s, int k, const int64_t *at, int64_t *from)
 {
@@ -93,8 +92,7 @@ START_TEST(concat_undoes_split)
 }
 END_TEST
 
-/* ---- Expand and Tile ---------------------------------------------------------------------------
- */
+/* ---- Expand and Tile ---- */
 
 static bool from_repeat(const struct spec *s, int k, const int64_t *at, int64_t *from)
 {
@@ -146,8 +144,7 @@ START_TEST(tile)
 }
 END_TEST
 
-/* ---- Pad ---------------------------------------------------------------------------------------
- */
+/* ---- Pad ---- */
 
 /* Step by step from the padding to an element: mirrored, along the border, or around. */
 static bool from_pad(const struct spec *s, int k, const int64_t *at, int64_t *from)
@@ -232,8 +229,7 @@ START_TEST(pad_of_named_axes_with_a_value)
 }
 END_TEST
 
-/* ---- DepthToSpace and SpaceToDepth -------------------------------------------------------------
- */
+/* ---- DepthToSpace and SpaceToDepth ---- */
 
 static bool from_depth(const struct spec *s, int k, const int64_t *at, int64_t *from)
 {

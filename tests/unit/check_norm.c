@@ -108,8 +108,7 @@ static void check(const struct test_one *t, expect_fn *expect, const void *arg)
     free(want);
 }
 
-/* ---- BatchNormalization ------------------------------------------------------------------------
- */
+/* ---- BatchNormalization ---- */
 
 /* arg: whether the statistics are one a channel. */
 static double batch_norm(const void *arg, const struct rf_shape *shape, int64_t i)
@@ -180,8 +179,7 @@ START_TEST(batch_norm_says_what_does_not_fit)
 }
 END_TEST
 
-/* ---- InstanceNormalization ---------------------------------------------------------------------
- */
+/* ---- InstanceNormalization ---- */
 
 static double instance_norm(const void *arg, const struct rf_shape *shape, int64_t i)
 {
@@ -226,8 +224,7 @@ START_TEST(instance_norm_says_what_does_not_fit)
 }
 END_TEST
 
-/* ---- LayerNormalization ------------------------------------------------------------------------
- */
+/* ---- LayerNormalization ---- */
 
 struct layer_norm {
     int axis;
@@ -324,8 +321,7 @@ START_TEST(layer_norm_says_what_does_not_fit)
 }
 END_TEST
 
-/* ---- MeanVarianceNormalization, LpNormalization ------------------------------------------------
- */
+/* ---- MeanVarianceNormalization, LpNormalization ---- */
 
 static double mean_variance(const void *arg, const struct rf_shape *shape, int64_t i)
 {
@@ -402,8 +398,7 @@ START_TEST(axes_that_are_not_there)
 }
 END_TEST
 
-/* ---- LRN ---------------------------------------------------------------------------------------
- */
+/* ---- LRN ---- */
 
 struct lrn {
     int64_t size;

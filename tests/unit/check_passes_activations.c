@@ -202,8 +202,7 @@ START_TEST(is_kept_as_a_layer)
 }
 END_TEST
 
-/* ---- what is none ------------------------------------------------------------------------------
- */
+/* ---- what is none ---- */
 
 enum {
     OTHER_SIGMOID,

@@ -11,8 +11,7 @@ static rf_value_id linear(struct rf_graph *g, uint64_t *seed, rf_value_id x, int
     return op2(g, "MatMul", x, test_weights(g, seed, SHAPE(n, n), 0.5f));
 }
 
-/* ---- what is fused -----------------------------------------------------------------------------
- */
+/* ---- what is fused ---- */
 
 enum {
     RESIDUAL_LEFT,
@@ -109,8 +108,7 @@ START_TEST(results_stay)
 }
 END_TEST
 
-/* ---- what is left alone ------------------------------------------------------------------------
- */
+/* ---- what is left alone ---- */
 
 enum {
     READ_TWICE,

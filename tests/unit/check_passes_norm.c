@@ -5,8 +5,7 @@
 
 #define C 6 /* output channels */
 
-/* ---- what has weights --------------------------------------------------------------------------
- */
+/* ---- what has weights ---- */
 
 enum {
     CONV,
@@ -91,8 +90,7 @@ static rf_value_id target_of(struct rf_graph *g, uint64_t *seed, rf_value_id x, 
     }
 }
 
-/* ---- what follows ------------------------------------------------------------------------------
- */
+/* ---- what follows ---- */
 
 enum { BATCH_NORM, MUL, ADD, MUL_ADD, CAFFE2, ONE_NUMBER, N_FORMS };
 
@@ -175,8 +173,7 @@ START_TEST(path_tells_what_was_folded)
 }
 END_TEST
 
-/* ---- what is left alone ------------------------------------------------------------------------
- */
+/* ---- what is left alone ---- */
 
 enum {
     READ_TWICE,

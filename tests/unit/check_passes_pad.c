@@ -39,8 +39,7 @@ static rf_value_id average(struct rf_graph *g, rf_value_id x, const int64_t *pad
     return y;
 }
 
-/* ---- what is folded ----------------------------------------------------------------------------
- */
+/* ---- what is folded ---- */
 
 enum { CONV, CONV_PADDED, NO_VALUE, SOME_AXES, POOL, POOL_INCLUDES, N_FORMS };
 
@@ -124,8 +123,7 @@ START_TEST(one_dimension_is_folded)
 }
 END_TEST
 
-/* ---- what is left alone ------------------------------------------------------------------------
- */
+/* ---- what is left alone ---- */
 
 enum {
     OTHER_VALUE,

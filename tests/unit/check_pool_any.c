@@ -205,8 +205,7 @@ START_TEST(nan_wins)
 }
 END_TEST
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ---- */
 
 #define INTS(...) {__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
 

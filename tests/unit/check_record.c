@@ -46,8 +46,7 @@ static void net_release(struct net *net)
     rf_model_unref(net->model);
 }
 
-/* ---- a recount of features ---------------------------------------------------------------------
- */
+/* ---- a recount of features ---- */
 
 /* Adds channels [n][c][area] of activations. */
 static void add_activation(const struct rf_feature_layer *l, double *features, const float *y,
@@ -120,8 +119,7 @@ static void expect_same(const struct rf_feature_map *map, const struct rf_featur
                       "feature %zu: %.9g, want %.9g", f, got->sum[f], want->sum[f]);
 }
 
-/* ---- windows -----------------------------------------------------------------------------------
- */
+/* ---- windows ---- */
 
 /* Slots of different numbers of inputs; of four that were closed, three are kept. */
 START_TEST(windows_are_of_their_slots)
@@ -213,8 +211,7 @@ START_TEST(inputs_are_told_apart)
 }
 END_TEST
 
-/* ---- while runs go on --------------------------------------------------------------------------
- */
+/* ---- while runs go on ---- */
 
 static void read_inputs(void *arg, size_t step)
 {
@@ -296,8 +293,7 @@ START_TEST(an_observed_run_is_known_by_itself)
 }
 END_TEST
 
-/* ---- drift -------------------------------------------------------------------------------------
- */
+/* ---- drift ---- */
 
 /* Inputs of the baseline's kind, or 1 larger. */
 static void serve(struct net *net, uint64_t *seed, size_t n, float more)

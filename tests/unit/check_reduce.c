@@ -2,8 +2,7 @@
  * run and folded. */
 #include "tests/unit/axes_test.h"
 
-/* ---- Reduce* -----------------------------------------------------------------------------------
- */
+/* ---- Reduce* ---- */
 
 enum kind { SUM, MEAN, MAX, MIN, PROD, L1, L2, SUM_SQUARE, LOG_SUM, LOG_SUM_EXP, N_KINDS };
 

@@ -231,8 +231,7 @@ START_TEST(random_sizes)
 }
 END_TEST
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ---- */
 
 static const struct {
     const char *attr, *value;

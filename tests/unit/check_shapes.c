@@ -76,8 +76,7 @@ static void check_same(struct rf_session *session, struct rf_shape shape, struct
     free(y);
 }
 
-/* ---- chains ------------------------------------------------------------------------------------
- */
+/* ---- chains ---- */
 
 /* x.reshape(x.shape[0], -1), as exporters write it. */
 static rf_value_id flattened(struct rf_graph *g, rf_value_id x)
@@ -209,8 +208,7 @@ START_TEST(large_targets_are_refused)
 }
 END_TEST
 
-/* ---- views -------------------------------------------------------------------------------------
- */
+/* ---- views ---- */
 
 /* A node on x, whose integers are an attribute (its name) or an input, if they are there. */
 struct fact {
@@ -291,8 +289,7 @@ START_TEST(views_of_images_are_row_major)
 }
 END_TEST
 
-/* ---- Shape, Size, ConstantOfShape, Range -------------------------------------------------------
- */
+/* ---- Shape, Size, ConstantOfShape, Range ---- */
 
 static void check_ints(struct rf_session *s, const struct rf_shape *shape, size_t n_in,
                        const int64_t *want, size_t n)
@@ -409,8 +406,7 @@ START_TEST(ranges)
 }
 END_TEST
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ---- */
 
 START_TEST(faults_are_named)
 {

@@ -8,8 +8,7 @@
 #include "tests/support/net.h"
 #include "tests/unit/kernel_test.h"
 
-/* ---- the kernel --------------------------------------------------------------------------------
- */
+/* ---- the kernel ---- */
 
 enum { FENCED = 1 << 20 }; /* bytes of the largest operand */
 
@@ -154,8 +153,7 @@ START_TEST(a_sum_of_minus_zero_keeps_its_sign)
 }
 END_TEST
 
-/* ---- layers ------------------------------------------------------------------------------------
- */
+/* ---- layers ---- */
 
 enum { IN = 1100, OUT = 1030 }; /* large enough to be kept twice */
 

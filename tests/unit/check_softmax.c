@@ -1,8 +1,7 @@
 /* What works along one axis, Softmax and its kin, ArgMax and ArgMin, against plain loops. */
 #include "tests/unit/axes_test.h"
 
-/* ---- ArgMax, ArgMin ----------------------------------------------------------------------------
- */
+/* ---- ArgMax, ArgMin ---- */
 
 static int64_t searched(const struct test_operand *in, int64_t at, int64_t step, int64_t n,
                         bool smallest, bool last)
@@ -95,8 +94,7 @@ START_TEST(searches_say_what_does_not_fit)
 }
 END_TEST
 
-/* ---- Softmax, LogSoftmax, Hardmax --------------------------------------------------------------
- */
+/* ---- Softmax, LogSoftmax, Hardmax ---- */
 
 /* The lines of opsets before 13 end where the tensor does. */
 static struct rf_shape seen(struct rf_shape shape, int axis, bool flat)

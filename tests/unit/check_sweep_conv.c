@@ -3,8 +3,7 @@
 
 enum { COUNT = 2000, ENOUGH = 100 /* cases that meet every algorithm */ };
 
-/* ---- geometry ----------------------------------------------------------------------------------
- */
+/* ---- geometry ---- */
 
 struct geometry {
     struct test_conv conv;
@@ -135,8 +134,7 @@ static void describe(const struct geometry *g, char *text, size_t size)
              (long long)v->groups, v->bias);
 }
 
-/* ---- what is expected --------------------------------------------------------------------------
- */
+/* ---- what is expected ---- */
 
 /* A line's geometry is that of the second dimension of an image. */
 struct window {
@@ -200,8 +198,7 @@ static float *convolve(const struct sweep_case *c, const struct geometry *g, con
     return want;
 }
 
-/* ---- a case ------------------------------------------------------------------------------------
- */
+/* ---- a case ---- */
 
 static struct sweep_case make_case(uint64_t seed, bool expect)
 {
@@ -224,8 +221,7 @@ static struct sweep_case make_case(uint64_t seed, bool expect)
     return c;
 }
 
-/* ---- tests -------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 /* A sweep that does not meet an algorithm proves nothing about it. */
 static void check_seen(const struct sweep_seen *seen, int way)

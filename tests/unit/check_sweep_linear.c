@@ -86,8 +86,7 @@ static void describe(const struct sizes *s, char *text, size_t size)
         (long long)s->c_rows, (long long)s->c_columns);
 }
 
-/* ---- a case ------------------------------------------------------------------------------------
- */
+/* ---- a case ---- */
 
 static struct rf_shape input_shape(const struct sizes *s)
 {

@@ -16,8 +16,7 @@ struct geometry {
     bool ceil_mode, include_pad;
 };
 
-/* ---- geometry ----------------------------------------------------------------------------------
- */
+/* ---- geometry ---- */
 
 /* No window begins in the padding behind the image. */
 static int64_t outputs(const struct geometry *g, int d)
@@ -93,8 +92,7 @@ static void describe(const struct geometry *g, char *text, size_t size)
              (long long)g->after[0], (long long)g->after[1], g->ceil_mode, g->include_pad);
 }
 
-/* ---- what is expected --------------------------------------------------------------------------
- */
+/* ---- what is expected ---- */
 
 static double window(const struct geometry *g, const float *plane, int64_t y, int64_t x)
 {
@@ -135,8 +133,7 @@ static float *pool(const struct sweep_case *c, const struct geometry *g)
     return want;
 }
 
-/* ---- a case ------------------------------------------------------------------------------------
- */
+/* ---- a case ---- */
 
 static void set_window(struct rf_graph *g, struct rf_node *node, const struct geometry *w)
 {

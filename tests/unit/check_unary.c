@@ -12,7 +12,7 @@
 #define GUARD16 0xa5c3u
 #define BEFORE 7 /* counted already */
 
-/* ---- the rows of unary.def ------------------------------------------------------------------ */
+/* ---- the rows of unary.def ---- */
 
 #define UNARY(op, torch, since, a_attr, a_torch, a_default, b_attr, b_torch, b_default, kind, tol, \
               vec, ref)                                                                            \
@@ -81,7 +81,7 @@ static bool is_close(const struct unary *u, float y, float x, float a, float b)
     return fabs(got - want) <= allowed || (y == 0 && fabs(want) < (double)FLT_MIN);
 }
 
-/* ---- a call between guards ------------------------------------------------------------------ */
+/* ---- a call between guards ---- */
 
 /* Which of the optional things a call has. */
 enum { AFFINE = 1, RESIDUAL = 2, PER_CHANNEL = 4, IN_PLACE = 8, ALL_COUNTS = 16, PITCHED = 32 };
@@ -443,7 +443,7 @@ START_TEST(rows_are_accurate)
 }
 END_TEST
 
-/* ---- worked values -------------------------------------------------------------------------- */
+/* ---- worked values ---- */
 
 static void apply(const struct rf_kernels *k, enum rf_unary op, float *y, const float *x, size_t n,
                   float a)

@@ -55,8 +55,7 @@ START_TEST(kernels_know_ages)
 }
 END_TEST
 
-/* ---- networks ----------------------------------------------------------------------------------
- */
+/* ---- networks ---- */
 
 /* A ReLU of its own: which units fire is the input's to say. */
 struct bare {

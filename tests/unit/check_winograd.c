@@ -205,8 +205,7 @@ START_TEST(sums_match_a_direct_convolution)
 }
 END_TEST
 
-/* ---- zeros -------------------------------------------------------------------------------------
- */
+/* ---- zeros ---- */
 
 /* What one order of additions in floats may differ from another in; a bias alone is none. */
 static bool is_near(const struct result *r, int64_t channel, int64_t i)
@@ -374,8 +373,7 @@ START_TEST(what_is_not_finite_stays)
 }
 END_TEST
 
-/* ---- which size --------------------------------------------------------------------------------
- */
+/* ---- which size ---- */
 
 START_TEST(wishes_are_heard)
 {

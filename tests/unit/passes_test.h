@@ -10,8 +10,7 @@
 #include "core/passes/passes.h"
 #include "tests/support/net.h"
 
-/* ---- building ----------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 static inline rf_value_id op1(struct rf_graph *g, const char *op, rf_value_id a)
 {
@@ -44,8 +43,7 @@ static inline void output(struct rf_graph *g, rf_value_id id)
     ck_assert_int_eq(rf_graph_output(g, id, NULL), RF_OK);
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 /* Sorted, with shapes, as the passes want it. */
 static inline void settle(struct rf_graph *g)
@@ -75,8 +73,7 @@ static inline int count_ops(const struct rf_graph *g, const char *op)
     return n;
 }
 
-/* ---- results -----------------------------------------------------------------------------------
- */
+/* ---- results ---- */
 
 static inline size_t run_with(struct rf_graph *g, uint32_t passes_off, struct rf_shape shape,
                               float **out)

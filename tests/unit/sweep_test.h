@@ -19,8 +19,7 @@
 #include "tests/support/net.h"
 #include "tests/unit/recount_test.h"
 
-/* ---- ways to compute ---------------------------------------------------------------------------
- */
+/* ---- ways to compute ---- */
 
 /* On the baseline OpenBLAS does all products, and pools know instruction sets alone. */
 static const struct sweep_way {
@@ -68,8 +67,7 @@ static inline uint64_t sweep_seed(void)
     return sweep_setting("RECTIFIER_SWEEP_SEED", 1);
 }
 
-/* ---- activations -------------------------------------------------------------------------------
- */
+/* ---- activations ---- */
 
 enum sweep_act { SWEEP_NONE, SWEEP_RELU, SWEEP_CLIP, SWEEP_LEAKY, SWEEP_GELU, SWEEP_ACTS };
 
@@ -106,8 +104,7 @@ static inline double sweep_expected(enum sweep_act act, double x)
     }
 }
 
-/* ---- cases -------------------------------------------------------------------------------------
- */
+/* ---- cases ---- */
 
 struct sweep_case {
     uint64_t seed;
@@ -232,8 +229,7 @@ static inline float *sweep_expect(const struct sweep_case *c, const double *resu
     return want;
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 /* Names of the algorithms that were seen, each once. */
 struct sweep_seen {
@@ -374,8 +370,7 @@ static inline void sweep_check(const struct sweep_case *c, struct sweep_seen *se
     rf_model_unref(r.model);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------
- */
+/* ---- all of them ---- */
 
 static float **sweep_wants;
 static size_t sweep_cases;

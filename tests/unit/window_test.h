@@ -138,8 +138,7 @@ static inline void refuse_operands(struct operands *o, const char *text)
         free(o->data[i]);
 }
 
-/* ---- geometry ----------------------------------------------------------------------------------
- */
+/* ---- geometry ---- */
 
 struct geometry {
     int spatial;
