@@ -180,40 +180,41 @@ static enum rf_status read_header(struct header *h, struct rf_npy *out)
     return RF_OK;
 }
 
-enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const char *what, const void *bytes,
-                           size_t have, size_t len, struct rf_error *err)
+/* Where the header's text is. */
+static enum rf_status find_text(const struct rf_npy_part *p, size_t *at, size_t *n,
+                                struct rf_error *err)
 {
-    const unsigned char *const b = bytes;
-    *out = (struct rf_npy){.dtype = RF_F32};
-    if (!rf_npy_is(bytes, have))
+    const unsigned char *const b = p->bytes;
+    if (!rf_npy_is(b, p->have))
         return rf_fail(err, RF_FORMAT, "%s: not an npy file: it does not start with \\x93NUMPY",
-                       what);
-    if (have < 10)
-        return rf_fail(err, RF_FORMAT, "%s: npy file of %zu bytes ends within its header", what,
-                       len);
+                       p->what);
+    if (p->have < 10)
+        return rf_fail(err, RF_FORMAT, "%s: npy file of %zu bytes ends within its header", p->what,
+                       p->len);
     if (b[6] < 1 || b[6] > 3)
-        return rf_fail(err, RF_UNSUPPORTED, "%s: npy version %u.%u; expected 1 to 3", what, b[6],
+        return rf_fail(err, RF_UNSUPPORTED, "%s: npy version %u.%u; expected 1 to 3", p->what, b[6],
                        b[7]);
-    const size_t text_at = b[6] == 1 ? 10 : 12;
-    size_t n = (size_t)b[8] | (size_t)b[9] << 8;
-    if (text_at == 12 && have >= 12)
-        n |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
-    if (len < text_at || n > len - text_at)
-        return rf_fail(err, RF_FORMAT, "%s: npy header of %zu bytes, but the file has %zu", what, n,
-                       len);
-    if (text_at + n > have || n > RF_NPY_LONGEST_HEADER)
-        return rf_fail(err, RF_LIMIT, "%s: npy header of %zu bytes; at most %d are read", what, n,
-                       RF_NPY_LONGEST_HEADER);
-    const char *const text = (const char *)bytes + text_at;
-    struct header h = {.what = what, .text = text, .at = text, .end = text + n, .err = err};
-    const enum rf_status rc = read_header(&h, out);
-    if (rc != RF_OK)
-        return rc;
+    *at = b[6] == 1 ? 10 : 12;
+    *n = (size_t)b[8] | (size_t)b[9] << 8;
+    if (*at == 12 && p->have >= 12)
+        *n |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
+    if (p->len < *at || *n > p->len - *at)
+        return rf_fail(err, RF_FORMAT, "%s: npy header of %zu bytes, but the file has %zu", p->what,
+                       *n, p->len);
+    if (*at + *n > p->have || *n > RF_NPY_LONGEST_HEADER)
+        return rf_fail(err, RF_LIMIT, "%s: npy header of %zu bytes; at most %d are read", p->what,
+                       *n, RF_NPY_LONGEST_HEADER);
+    return RF_OK;
+}
+
+/* The shape wants as many bytes as are `left` behind the header. */
+static enum rf_status count_elements(struct rf_npy *out, const char *what, size_t left,
+                                     struct rf_error *err)
+{
     char shape[RF_SHAPE_TEXT];
     size_t need;
-    const size_t left = len - text_at - n, size = rf_dtype_size(out->dtype);
     if (!rf_shape_numel(&out->shape, &out->n) ||
-        __builtin_mul_overflow((size_t)out->n, size, &need))
+        __builtin_mul_overflow((size_t)out->n, rf_dtype_size(out->dtype), &need))
         return rf_fail(err, RF_SHAPE, "%s: npy shape %s has too many elements", what,
                        rf_shape_text(&out->shape, shape, sizeof shape));
     if (need != left)
@@ -221,15 +222,32 @@ enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const char *what, 
                        "%s: npy shape %s of %s needs %zu bytes behind the header, the file has %zu",
                        what, rf_shape_text(&out->shape, shape, sizeof shape),
                        rf_dtype_name(out->dtype), need, left);
-    *start = text_at + n;
     return RF_OK;
+}
+
+enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const struct rf_npy_part *part,
+                           struct rf_error *err)
+{
+    size_t at = 0, n = 0;
+    *out = (struct rf_npy){.dtype = RF_F32};
+    enum rf_status rc = find_text(part, &at, &n, err);
+    if (rc != RF_OK)
+        return rc;
+    const char *const text = (const char *)part->bytes + at;
+    struct header h = {.what = part->what, .text = text, .at = text, .end = text + n, .err = err};
+    rc = read_header(&h, out);
+    if (rc != RF_OK)
+        return rc;
+    *start = at + n;
+    return count_elements(out, part->what, part->len - *start, err);
 }
 
 enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *bytes, size_t len,
                            struct rf_error *err)
 {
+    const struct rf_npy_part whole = {.what = what, .bytes = bytes, .have = len, .len = len};
     size_t start;
-    const enum rf_status rc = rf_npy_head(out, &start, what, bytes, len, len, err);
+    const enum rf_status rc = rf_npy_head(out, &start, &whole, err);
     if (rc == RF_OK)
         out->data = (const char *)bytes + start;
     return rc;

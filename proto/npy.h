@@ -23,10 +23,15 @@ enum rf_status rf_npy_read(struct rf_npy *out, const char *what, const void *byt
                            struct rf_error *err) RF_CHECKED;
 
 enum { RF_NPY_LONGEST_HEADER = 65536 };
-/* The same of a file's first `have` bytes, where it has `len`: its elements, out->data being NULL,
- * begin at byte `*start`. The longest header and 12 bytes are enough. */
-enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const char *what, const void *bytes,
-                           size_t have, size_t len, struct rf_error *err) RF_CHECKED;
+/* The beginning of a file; the longest header and 12 bytes are enough. */
+struct rf_npy_part {
+    const char *what; /* starts messages */
+    const void *bytes;
+    size_t have, len; /* bytes there, and in the whole file */
+};
+/* The same of a part: the elements, out->data being NULL, begin at the file's byte `*start`. */
+enum rf_status rf_npy_head(struct rf_npy *out, size_t *start, const struct rf_npy_part *part,
+                           struct rf_error *err) RF_CHECKED;
 
 /* Dense row-major elements of `to` into `dst`, npy->n of them, by the rules of rf_convert. RF_NOMEM
  * may happen for Fortran order. */

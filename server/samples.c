@@ -45,8 +45,11 @@ static enum rf_status read_head(struct file *f, struct rf_error *err)
         rc = rf_fail_errno(err, f->path, "cannot be read");
     else if (!S_ISREG(st.st_mode))
         rc = rf_fail(err, RF_IO, "%s: is not a regular file", f->path);
-    else
-        rc = rf_npy_head(&f->npy, &start, f->path, head, (size_t)have, (size_t)st.st_size, err);
+    if (!rc) {
+        const struct rf_npy_part part = {
+            .what = f->path, .bytes = head, .have = (size_t)have, .len = (size_t)st.st_size};
+        rc = rf_npy_head(&f->npy, &start, &part, err);
+    }
     if (!rc)
         f->at = (off_t)start;
     free(head);

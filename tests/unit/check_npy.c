@@ -136,14 +136,16 @@ START_TEST(heads)
         make_file(1, H("<f4", "False", "(2,)"), "\0\0\200?\0\0\0@", 8, &len);
     for (size_t n = 0; n < len; n++) {
         void *const copy = exact_copy(file, n);
-        const enum rf_status rc = rf_npy_head(&npy, &start, "npy", copy, n, len, NULL);
+        const struct rf_npy_part part = {"npy", copy, n, len};
+        const enum rf_status rc = rf_npy_head(&npy, &start, &part, NULL);
         ck_assert_msg((rc == RF_OK) == (n >= len - 8), "%zu bytes", n);
         free(copy);
     }
     ck_assert_uint_eq(start, len - 8);
     ck_assert(npy.n == 2 && npy.data == NULL);
+    const struct rf_npy_part longer = {"npy", file, len, len + 1};
     assert_fails(RF_FORMAT, "needs 8 bytes behind the header, the file has 9",
-                 rf_npy_head(&npy, &start, "npy", file, len, len + 1, &err));
+                 rf_npy_head(&npy, &start, &longer, &err));
     free(file);
 }
 END_TEST
