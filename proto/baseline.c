@@ -41,37 +41,48 @@ static enum rf_status fail(const struct reader *r, enum rf_status status, const 
     return rf_fail(r->err, status, "%s: %s%s", r->source, r->place, text);
 }
 
-/* n numbers between `least` and `most`; `what` says where. */
-static enum rf_status read_numbers(const struct reader *r, const json_t *list, const char *what,
-                                   size_t n, double least, double most, double *to)
+/* A list of n numbers. */
+struct numbers {
+    const char *what; /* where it is */
+    size_t n;
+    double least, most;
+};
+
+static enum rf_status read_numbers(const struct reader *r, const json_t *list,
+                                   const struct numbers *numbers, double *to)
 {
-    if (!json_is_array(list) || json_array_size(list) != n)
-        return fail(r, RF_FORMAT, "%s must be a list of %zu numbers", what, n);
-    for (size_t i = 0; i < n; i++) {
+    const char *const what = numbers->what;
+
+    if (!json_is_array(list) || json_array_size(list) != numbers->n)
+        return fail(r, RF_FORMAT, "%s must be a list of %zu numbers", what, numbers->n);
+    for (size_t i = 0; i < numbers->n; i++) {
         const json_t *const v = json_array_get(list, i);
 
         to[i] = json_number_value(v);
-        if (!json_is_number(v) || !(to[i] >= least && to[i] <= most))
-            return fail(r, RF_FORMAT, "%s[%zu] must be a number from %g to %g", what, i, least,
-                        most);
+        if (!json_is_number(v) || !(to[i] >= numbers->least && to[i] <= numbers->most))
+            return fail(r, RF_FORMAT, "%s[%zu] must be a number from %g to %g", what, i,
+                        numbers->least, numbers->most);
     }
     return RF_OK;
 }
 
-/* n_rows of them, written `pitch` apart. */
-static enum rf_status read_rows(const struct reader *r, const json_t *list, const char *what,
-                                size_t n_rows, size_t pitch, size_t n, double most, double *to)
+/* One such list for each class, written `pitch` apart. */
+static enum rf_status read_rows(const struct reader *r, const json_t *list,
+                                const struct numbers *numbers, size_t pitch, double *to)
 {
+    const size_t n_rows = r->baseline->n_classes;
     enum rf_status rc = RF_OK;
 
     if (!json_is_array(list) || json_array_size(list) != n_rows)
-        return fail(r, RF_FORMAT, "%s must be a list of %zu lists, one for each class", what,
-                    n_rows);
+        return fail(r, RF_FORMAT, "%s must be a list of %zu lists, one for each class",
+                    numbers->what, n_rows);
     for (size_t i = 0; i < n_rows && !rc; i++) {
-        char row[48];
+        struct numbers row = *numbers;
+        char what[48];
 
-        snprintf(row, sizeof row, "%.20s[%zu]", what, i);
-        rc = read_numbers(r, json_array_get(list, i), row, n, -most, most, to + i * pitch);
+        snprintf(what, sizeof what, "%.20s[%zu]", numbers->what, i);
+        row.what = what;
+        rc = read_numbers(r, json_array_get(list, i), &row, to + i * pitch);
     }
     return rc;
 }
@@ -94,20 +105,20 @@ static enum rf_status read_vector(const struct reader *r, const json_t *json, si
 {
     static const char *const keys[] = {"mean", "variance", "class_mean", NULL};
     const json_t *const class_mean = json_object_get(json, "class_mean");
+    const struct numbers means = {"\"mean\"", n, -MOST_MEAN, MOST_MEAN};
+    const struct numbers variances = {"\"variance\"", n, 0, MOST_VARIANCE};
+    const struct numbers class_means = {"\"class_mean\"", n, -MOST_MEAN, MOST_MEAN};
     struct rf_baseline *const b = r->baseline;
     enum rf_status rc = check_object(r, json, keys);
 
     if (!rc)
-        rc = read_numbers(r, json_object_get(json, "mean"), "\"mean\"", n, -MOST_MEAN, MOST_MEAN,
-                          b->mean + first);
+        rc = read_numbers(r, json_object_get(json, "mean"), &means, b->mean + first);
     if (!rc)
-        rc = read_numbers(r, json_object_get(json, "variance"), "\"variance\"", n, 0, MOST_VARIANCE,
-                          b->variance + first);
+        rc = read_numbers(r, json_object_get(json, "variance"), &variances, b->variance + first);
     for (size_t i = 0; i < n; i++)
         b->variance[first + i] = fmax(b->variance[first + i], rf_baseline_floor(b->inputs));
     if (!rc && b->class_mean)
-        return read_rows(r, class_mean, "\"class_mean\"", b->n_classes, b->n_features, n, MOST_MEAN,
-                         b->class_mean + first);
+        return read_rows(r, class_mean, &class_means, b->n_features, b->class_mean + first);
     if (!rc && class_mean)
         return fail(r, RF_FORMAT, "\"class_mean\" needs a \"class_error\"");
     return rc;
@@ -157,8 +168,8 @@ static enum rf_status check_layer(const struct reader *r, const json_t *json, si
 
 static enum rf_status check_fit(const struct reader *r, const json_t *root)
 {
-    const json_t *const layers = json_object_get(root, "layers"), *const classes = json_object_get(
-                                                                      root, "classes");
+    const json_t *const layers = json_object_get(root, "layers");
+    const json_t *const classes = json_object_get(root, "classes");
     const size_t n = json_array_size(layers), k = json_array_size(classes);
     enum rf_status rc = RF_OK;
 
@@ -256,9 +267,9 @@ static enum rf_status read_sizes(struct reader *r, const json_t *root)
     if (!json_is_number(score) || !(b->sub_window_max >= 0 && b->sub_window_max <= MOST_SCORE))
         return fail(r, RF_FORMAT, "\"sub_window_max\" must be a number from 0 to %g", MOST_SCORE);
     rc = read_classes(r, json_object_get(root, "classes"));
+    const struct numbers errors = {"\"class_error\"", b->n_classes, -1, 1};
     if (!rc && error)
-        rc = read_rows(r, error, "\"class_error\"", b->n_classes, b->n_classes, b->n_classes, 1,
-                       b->class_error);
+        rc = read_rows(r, error, &errors, b->n_classes, b->class_error);
     return rc;
 }
 
@@ -277,13 +288,16 @@ static enum rf_status read_root(struct reader *r, const json_t *root)
 }
 
 enum rf_status rf_baseline_parse(struct rf_baseline **out, struct rf_baseline_about *about,
-                                 const char *source, const void *text, size_t len,
-                                 const struct rf_feature_map *map, const char *model,
-                                 struct rf_error *err)
+                                 const struct rf_baseline_file *file,
+                                 const struct rf_baseline_owner *owner, struct rf_error *err)
 {
-    struct reader r = {.source = source, .model = model, .map = map, .about = about, .err = err};
+    struct reader r = {.source = file->source,
+                       .model = owner->model,
+                       .map = owner->map,
+                       .about = about,
+                       .err = err};
     json_t *root = NULL;
-    enum rf_status rc = rf_json_parse(&root, source, text, len, err);
+    enum rf_status rc = rf_json_parse(&root, file->source, file->text, file->len, err);
 
     *out = NULL;
     *about = (struct rf_baseline_about){.source = RF_BASELINE_HELD_OUT};
@@ -300,18 +314,18 @@ enum rf_status rf_baseline_parse(struct rf_baseline **out, struct rf_baseline_ab
 }
 
 enum rf_status rf_baseline_load(struct rf_baseline **out, struct rf_baseline_about *about,
-                                const char *path, const struct rf_feature_map *map,
-                                const char *model, struct rf_error *err)
+                                const char *path, const struct rf_baseline_owner *owner,
+                                struct rf_error *err)
 {
     char *text;
-    size_t len;
-    enum rf_status rc = rf_file_read(&text, &len, path, RF_BASELINE_LIMIT, err);
+    struct rf_baseline_file file = {.source = strlen(path) < 80 ? path : path + strlen(path) - 79};
+    enum rf_status rc = rf_file_read(&text, &file.len, path, RF_BASELINE_LIMIT, err);
 
     *out = NULL;
     if (rc)
         return rc;
-    const char *const name = strlen(path) < 80 ? path : path + strlen(path) - 79;
-    rc = rf_baseline_parse(out, about, name, text, len, map, model, err);
+    file.text = text;
+    rc = rf_baseline_parse(out, about, &file, owner, err);
     free(text);
     return rc;
 }

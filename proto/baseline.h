@@ -32,15 +32,26 @@ struct rf_baseline_about {
 void rf_baseline_write(struct rf_buf *to, const struct rf_baseline *baseline,
                        const struct rf_baseline_about *about, const struct rf_feature_map *map);
 
-/* Reads a text for the model called `model` (NUL-terminated) whose map is given; `source` begins
- * every message. RF_FORMAT, RF_SHAPE when it is another network's. The caller frees `*out`. */
+/* Whose baseline it must be. */
+struct rf_baseline_owner {
+    const char *model; /* in messages */
+    const struct rf_feature_map *map;
+};
+
+struct rf_baseline_file {
+    const char *source; /* begins every message */
+    const void *text;
+    size_t len;
+};
+
+/* RF_FORMAT; RF_SHAPE when it is another network's. The caller frees `*out`. */
 enum rf_status rf_baseline_parse(struct rf_baseline **out, struct rf_baseline_about *about,
-                                 const char *source, const void *text, size_t len,
-                                 const struct rf_feature_map *map, const char *model,
+                                 const struct rf_baseline_file *file,
+                                 const struct rf_baseline_owner *owner,
                                  struct rf_error *err) RF_CHECKED;
 /* The same from a regular file of at most RF_BASELINE_LIMIT. */
 enum rf_status rf_baseline_load(struct rf_baseline **out, struct rf_baseline_about *about,
-                                const char *path, const struct rf_feature_map *map,
-                                const char *model, struct rf_error *err) RF_CHECKED;
+                                const char *path, const struct rf_baseline_owner *owner,
+                                struct rf_error *err) RF_CHECKED;
 
 #endif

@@ -38,7 +38,11 @@ enum rf_status srv_baseline_attach(struct srv_model *m, const char *path,
                                    const struct srv_config *config, struct rf_error *err)
 {
     char found[RF_LONGEST_PATH + 32];
-    const struct rf_feature_map *const map = rf_model_features(m->model);
+    const struct rf_baseline_owner owner = {.model = m->name, .map = rf_model_features(m->model)};
+    const struct rf_baseline_file bundled = {
+        .source = "the bundled baseline",
+        .text = srv_digits_baseline,
+        .len = (size_t)(srv_digits_baseline_end - srv_digits_baseline)};
     const char *const file = named(&config->baselines, m->name);
     struct rf_baseline *baseline = NULL;
     struct rf_baseline_about about;
@@ -46,13 +50,11 @@ enum rf_status srv_baseline_attach(struct srv_model *m, const char *path,
     if (config->activity < RF_ACTIVITY_CHANNEL)
         return RF_OK;
     if (file)
-        rc = rf_baseline_load(&baseline, &about, file, map, m->name, err);
+        rc = rf_baseline_load(&baseline, &about, file, &owner, err);
     else if (srv_model_is_bundled(path))
-        rc = rf_baseline_parse(&baseline, &about, "the bundled baseline", srv_digits_baseline,
-                               (size_t)(srv_digits_baseline_end - srv_digits_baseline), map,
-                               m->name, err);
+        rc = rf_baseline_parse(&baseline, &about, &bundled, &owner, err);
     else if (beside(path, found, sizeof found))
-        rc = rf_baseline_load(&baseline, &about, found, map, m->name, err);
+        rc = rf_baseline_load(&baseline, &about, found, &owner, err);
     if (!rc && baseline)
         srv_baseline_set(m, baseline, &about);
     return rc;

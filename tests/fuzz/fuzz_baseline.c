@@ -27,18 +27,22 @@ static void score(const struct rf_baseline *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    const struct rf_baseline_owner owner = {.model = "net", .map = &map};
+    struct rf_baseline_file file = {.source = "fuzz", .text = data, .len = size};
     struct rf_error err = RF_ERROR_INIT;
     struct rf_baseline_about about;
     struct rf_baseline *b;
     struct rf_buf text;
 
-    if (rf_baseline_parse(&b, &about, "fuzz", data, size, &map, "net", &err))
+    if (rf_baseline_parse(&b, &about, &file, &owner, &err))
         return 0;
     score(b);
     rf_buf_init(&text, RF_BASELINE_LIMIT);
     rf_baseline_write(&text, b, &about, &map);
     rf_baseline_free(b);
-    if (rf_baseline_parse(&b, &about, "fuzz", text.data, text.len, &map, "net", &err))
+    file.text = text.data;
+    file.len = text.len;
+    if (rf_baseline_parse(&b, &about, &file, &owner, &err))
         abort();
     rf_baseline_free(b);
     rf_buf_release(&text);

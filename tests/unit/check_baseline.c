@@ -42,12 +42,15 @@ static struct rf_error err;
     "\"mean\":" PLAIN_ONE ",\"std\":" PLAIN_ONE ",\"range\":" PLAIN_ONE                            \
     "},{\"name\":\"relu\",\"channels\":2,\"firing\":" PLAIN_TWO ",\"activation\":" PLAIN_TWO "}]}"
 
+static const struct rf_baseline_owner owner = {.model = "mine", .map = &map};
+
 static struct rf_baseline *parse(const char *text, size_t len, struct rf_baseline_about *about)
 {
     struct rf_baseline *b;
 
     err = (struct rf_error)RF_ERROR_INIT;
-    const enum rf_status rc = rf_baseline_parse(&b, about, "b.json", text, len, &map, "mine", &err);
+    const struct rf_baseline_file file = {.source = "b.json", .text = text, .len = len};
+    const enum rf_status rc = rf_baseline_parse(&b, about, &file, &owner, &err);
     ck_assert_int_eq(rc, err.status);
     ck_assert((rc == RF_OK) == (b != NULL));
     return b;
@@ -249,10 +252,10 @@ START_TEST(files)
 
     ck_assert_int_eq((int)write(fd, GOOD, strlen(GOOD)), (int)strlen(GOOD));
     close(fd);
-    assert_ok(rf_baseline_load(&b, &about, path, &map, "mine", &err));
+    assert_ok(rf_baseline_load(&b, &about, path, &owner, &err));
     rf_baseline_free(b);
     unlink(path);
-    assert_fails(RF_NOT_FOUND, path, rf_baseline_load(&b, &about, path, &map, "mine", &err));
+    assert_fails(RF_NOT_FOUND, path, rf_baseline_load(&b, &about, path, &owner, &err));
     ck_assert_ptr_null(b);
 }
 END_TEST
@@ -271,7 +274,8 @@ START_TEST(bundled)
     assert_ok(rf_model_new(&model, net.graph, &options, &err));
     net.graph = NULL;
     assert_ok(rf_feature_map_init(&features, model, &err));
-    assert_ok(rf_baseline_load(&b, &about, DIGITS "/baseline.json", &features, net.name, &err));
+    const struct rf_baseline_owner digits = {.model = net.name, .map = &features};
+    assert_ok(rf_baseline_load(&b, &about, DIGITS "/baseline.json", &digits, &err));
     ck_assert_str_eq(about.model, net.name);
     ck_assert_str_eq(about.sha256, net.sha256);
     ck_assert_int_eq(about.source, RF_BASELINE_HELD_OUT);
