@@ -339,23 +339,30 @@ struct visit {
 
 enum mark { NEW, OPEN, DONE };
 
-static enum rf_status visit_from(struct rf_graph *g, int32_t root, unsigned char *mark,
-                                 struct visit *stack, struct rf_node **order, size_t *n_order,
+/* The order found so far, and what finding it takes. */
+struct order {
+    unsigned char *mark;
+    struct visit *stack;
+    struct rf_node **nodes;
+    size_t n;
+};
+
+static enum rf_status visit_from(const struct rf_graph *g, int32_t root, struct order *o,
                                  struct rf_error *err)
 {
     size_t depth = 0;
 
-    if (mark[root] == DONE)
+    if (o->mark[root] == DONE)
         return RF_OK;
-    stack[depth++] = (struct visit){.node = root};
-    mark[root] = OPEN;
+    o->stack[depth++] = (struct visit){.node = root};
+    o->mark[root] = OPEN;
     while (depth) {
-        struct visit *const top = &stack[depth - 1];
+        struct visit *const top = &o->stack[depth - 1];
         struct rf_node *const node = g->nodes[top->node];
 
         if (top->next_in == node->n_in) {
-            mark[top->node] = DONE;
-            order[(*n_order)++] = node;
+            o->mark[top->node] = DONE;
+            o->nodes[o->n++] = node;
             depth--;
             continue;
         }
@@ -367,12 +374,12 @@ static enum rf_status visit_from(struct rf_graph *g, int32_t root, unsigned char
             if (!v->is_input && !v->constant)
                 return rf_fail(err, RF_FORMAT, "node %s (%s): nothing produces its input %s",
                                node->name, node->op->name, v->name);
-        } else if (mark[v->producer] == OPEN) {
+        } else if (o->mark[v->producer] == OPEN) {
             return rf_fail(err, RF_FORMAT, "node %s (%s): depends on itself through %s", node->name,
                            node->op->name, v->name);
-        } else if (mark[v->producer] == NEW) {
-            mark[v->producer] = OPEN;
-            stack[depth++] = (struct visit){.node = v->producer};
+        } else if (o->mark[v->producer] == NEW) {
+            o->mark[v->producer] = OPEN;
+            o->stack[depth++] = (struct visit){.node = v->producer};
         }
     }
     return RF_OK;
@@ -382,30 +389,29 @@ static enum rf_status visit_from(struct rf_graph *g, int32_t root, unsigned char
 enum rf_status rf_graph_sort(struct rf_graph *g, struct rf_error *err)
 {
     const size_t n = g->n_nodes;
-    unsigned char *const mark = calloc(n + 1, 1);
-    struct visit *const stack = calloc(n + 1, sizeof(*stack));
-    struct rf_node **const order = calloc(n + 1, sizeof(*order));
-    size_t n_order = 0;
+    struct order o = {.mark = calloc(n + 1, sizeof(*o.mark)),
+                      .stack = calloc(n + 1, sizeof(*o.stack)),
+                      .nodes = calloc(n + 1, sizeof(*o.nodes))};
     enum rf_status rc = RF_OK;
 
-    if (!mark || !stack || !order)
-        rc = rf_fail_nomem(err, "graph order", n * (sizeof(*stack) + sizeof(*order)));
+    if (!o.mark || !o.stack || !o.nodes)
+        rc = rf_fail_nomem(err, "graph order", n * (sizeof(*o.stack) + sizeof(*o.nodes)));
     for (size_t i = 0; i < g->n_outputs && !rc; i++) {
         const struct rf_value *const v = &g->values[g->outputs[i]];
 
         if (v->producer >= 0)
-            rc = visit_from(g, v->producer, mark, stack, order, &n_order, err);
+            rc = visit_from(g, v->producer, &o, err);
         else if (!v->is_input && !v->constant)
             rc = rf_fail(err, RF_FORMAT, "nothing produces output %s", v->name);
     }
     if (!rc) {
-        if (n_order) /* a network of constants has no nodes, and no list of them */
-            memcpy(g->nodes, order, n_order * sizeof(*order));
-        g->n_nodes = n_order;
+        if (o.n) /* a network of constants has no nodes, and no list of them */
+            memcpy(g->nodes, o.nodes, o.n * sizeof(*o.nodes));
+        g->n_nodes = o.n;
         rf_graph_tidy(g);
     }
-    free(mark);
-    free(stack);
-    free(order);
+    free(o.mark);
+    free(o.stack);
+    free(o.nodes);
     return rc;
 }
