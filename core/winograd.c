@@ -156,12 +156,9 @@ struct rf_winograd_grid rf_winograd_grid(const struct rf_winograd *w, size_t hei
     return grid;
 }
 
+/* A share while it is computed. */
 struct job {
-    const struct rf_winograd *w;
-    const struct rf_winograd_grid *grid;
-    const struct rf_kernels *k;
-    const struct rf_pixels *in, *out;
-    int64_t top, left;
+    const struct rf_winograd_work *work;
     const struct rf_winograd_share *share;
     size_t m;
     float *v, *products;
@@ -171,23 +168,24 @@ struct job {
 /* Input pixel (0, 0) of tile c of row r. */
 static const float *tile_input(const struct job *j, size_t r, size_t c)
 {
-    const struct rf_pixels *const in = j->in;
-    const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
+    const struct rf_pixels *const in = j->work->in;
+    const size_t n = r / j->work->grid->rows, y = r % j->work->grid->rows * j->m;
 
-    return in->data + (int64_t)(n * in->image) + ((int64_t)y - j->top) * (int64_t)in->row +
-           ((int64_t)(c * j->m) - j->left) * (int64_t)in->pitch;
+    return in->data + (int64_t)(n * in->image) + ((int64_t)y - j->work->top) * (int64_t)in->row +
+           ((int64_t)(c * j->m) - j->work->left) * (int64_t)in->pitch;
 }
 
 static void transform_inputs(const struct job *j)
 {
-    const struct rf_pixels *const in = j->in;
+    const struct rf_winograd_work *const work = j->work;
+    const struct rf_pixels *const in = work->in;
     struct rf_winograd_input t = {
         .row = in->row, .pitch = in->pitch, .channels = in->c, .v = j->v, .step = j->v_step};
 
     for (size_t r = j->share->first; r < j->share->last; r++) {
-        for (size_t c = 0; c < j->grid->columns; c++, t.v += in->c) {
+        for (size_t c = 0; c < work->grid->columns; c++, t.v += in->c) {
             t.x = tile_input(j, r, c);
-            j->k->winograd_input[j->w->size](&t);
+            work->k->winograd_input[work->w->size](&t);
         }
     }
 }
@@ -195,7 +193,7 @@ static void transform_inputs(const struct job *j)
 /* The groups among the share's channels. */
 static void find_groups(const struct job *j, struct rf_winograd_exact *t)
 {
-    const struct rf_winograd_group *g = j->w->groups, *const end = g + j->w->n_groups;
+    const struct rf_winograd_group *g = j->work->w->groups, *const end = g + j->work->w->n_groups;
 
     while (g < end && g->first < j->share->c0)
         g++;
@@ -205,7 +203,8 @@ static void find_groups(const struct job *j, struct rf_winograd_exact *t)
 
 static void transform_outputs(const struct job *j)
 {
-    const struct rf_pixels *const in = j->in, *const out = j->out;
+    const struct rf_winograd_work *const work = j->work;
+    const struct rf_pixels *const in = work->in, *const out = work->out;
     const size_t c0 = j->share->c0, channels = j->share->c1 - c0;
     struct rf_winograd_output t = {.m = j->products,
                                    .step = j->product_step,
@@ -221,42 +220,35 @@ static void transform_outputs(const struct job *j)
 
     find_groups(j, &e);
     for (size_t r = j->share->first; r < j->share->last; r++) {
-        const size_t n = r / j->grid->rows, y = r % j->grid->rows * j->m;
+        const size_t n = r / work->grid->rows, y = r % work->grid->rows * j->m;
 
         e.h = t.h = out->h - y < j->m ? out->h - y : j->m;
-        for (size_t c = 0; c < j->grid->columns; c++, t.m += channels) {
+        for (size_t c = 0; c < work->grid->columns; c++, t.m += channels) {
             const size_t x = c * j->m;
 
             e.w = t.w = out->w - x < j->m ? out->w - x : j->m;
             e.y = out->data + n * out->image + y * out->row + x * out->pitch;
             t.y = e.y + c0;
-            j->k->winograd_output[j->w->size](&t);
+            work->k->winograd_output[work->w->size](&t);
             e.x = tile_input(j, r, c);
             if (e.n_groups)
-                j->k->winograd_exact(&e);
+                work->k->winograd_exact(&e);
         }
     }
 }
 
-void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid *grid,
-                     const struct rf_kernels *k, const struct rf_pixels *in, int64_t top,
-                     int64_t left, const struct rf_pixels *out,
-                     const struct rf_winograd_share *share, float *scratch)
+void rf_winograd_run(const struct rf_winograd_work *work, const struct rf_winograd_share *share,
+                     float *scratch)
 {
+    const struct rf_winograd *const w = work->w;
     const size_t m = rf_winograd_m(w->size), matrices = (m + 2) * (m + 2);
-    const size_t tiles = (share->last - share->first) * grid->columns;
-    const size_t channels = share->c1 - share->c0;
-    struct job j = {.w = w,
-                    .grid = grid,
-                    .k = k,
-                    .in = in,
-                    .out = out,
-                    .top = top,
-                    .left = left,
+    const size_t tiles = (share->last - share->first) * work->grid->columns;
+    const size_t depth = work->in->c, channels = share->c1 - share->c0;
+    struct job j = {.work = work,
                     .share = share,
                     .m = m,
                     .v = scratch,
-                    .v_step = matrix_step(tiles, in->c),
+                    .v_step = matrix_step(tiles, depth),
                     .product_step = matrix_step(tiles, channels)};
 
     j.products = scratch + matrices * j.v_step;
@@ -264,7 +256,7 @@ void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid 
     for (size_t t = 0; t < matrices; t++) {
         const struct rf_gemm *const next = &w->gemm[t + 1 < matrices ? t + 1 : 0];
 
-        rf_panel_run(&w->gemm[t], j.v + t * j.v_step, in->c, tiles, j.products + t * j.product_step,
+        rf_panel_run(&w->gemm[t], j.v + t * j.v_step, depth, tiles, j.products + t * j.product_step,
                      channels, share->c0, share->c1, next->weights + share->c0 * next->n_in);
     }
     transform_outputs(&j);

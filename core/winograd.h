@@ -48,13 +48,18 @@ struct rf_winograd_share {
     size_t first, last, c0, c1;
 };
 
-/*
- * Writes the sums of a share's output pixels. Input pixels of whole tiles must be there, in the
- * halo where they lie outside of the image; `top` and `left` are the padding.
- */
-void rf_winograd_run(const struct rf_winograd *w, const struct rf_winograd_grid *grid,
-                     const struct rf_kernels *k, const struct rf_pixels *in, int64_t top,
-                     int64_t left, const struct rf_pixels *out,
-                     const struct rf_winograd_share *share, float *scratch);
+/* What shares are of. Input pixels of whole tiles must be there, in the halo where they lie outside
+ * of the image. */
+struct rf_winograd_work {
+    const struct rf_winograd *w;
+    const struct rf_winograd_grid *grid;
+    const struct rf_kernels *k;
+    const struct rf_pixels *in, *out;
+    int64_t top, left; /* padding */
+};
+
+/* Writes the sums of a share's output pixels. */
+void rf_winograd_run(const struct rf_winograd_work *work, const struct rf_winograd_share *share,
+                     float *scratch);
 
 #endif

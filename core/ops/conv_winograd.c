@@ -182,6 +182,13 @@ static void run(const struct rf_exec *x, int part, int n_parts)
     rf_window_fit(&s->common.conv.window, &x->in[0]->shape, &weight->dim[2], &w);
     const struct rf_winograd_grid grid = grid_of(s, &w, weight);
     const struct rf_winograd_share all = share_of(&grid, &out, part, n_parts);
+    const struct rf_winograd_work work = {.w = &s->winograd,
+                                          .grid = &grid,
+                                          .k = x->k,
+                                          .in = &in,
+                                          .out = &out,
+                                          .top = w.before[0],
+                                          .left = w.before[1]};
     struct rf_winograd_share chunk = all;
 
     for (; chunk.first < all.last && all.c0 < all.c1; chunk.first = chunk.last) {
@@ -189,8 +196,7 @@ static void run(const struct rf_exec *x, int part, int n_parts)
         const size_t from = position(&grid, &out, m, chunk.first);
         const size_t to = position(&grid, &out, m, chunk.last);
 
-        rf_winograd_run(&s->winograd, &grid, x->k, &in, w.before[0], w.before[1], &out, &chunk,
-                        x->scratch);
+        rf_winograd_run(&work, &chunk, x->scratch);
         rf_epilogue_run(&s->common.epilogue, x, part, from, to - from, NULL, 0, chunk.c0, chunk.c1);
     }
 }
