@@ -64,25 +64,49 @@ static enum rf_status read_shape(const struct rf_build *b, const json_t *input,
                : rf_fail(b->err, RF_LIMIT, "%s: \"input\": \"shape\" is too large", b->source);
 }
 
-/* A number for all channels, or a list of one for each. */
-static enum rf_status channel_number(const struct rf_build *b, const json_t *input, const char *key,
-                                     double def, size_t channel, size_t channels, double *out)
+/* What "input" says of a channel. */
+struct channel {
+    const struct rf_build *b;
+    const json_t *input;
+    size_t index, of;
+};
+
+/* A number for all channels, or a list of one for each; `*out` stays where there is none. */
+static enum rf_status channel_number(const struct channel *c, const char *key, double *out)
 {
-    const json_t *v = json_object_get(input, key);
-    *out = def;
+    const struct rf_build *const b = c->b;
+    const json_t *v = json_object_get(c->input, key);
     if (!v)
         return RF_OK;
-    if (json_is_array(v) && json_array_size(v) != channels)
+    if (json_is_array(v) && json_array_size(v) != c->of)
         return rf_fail(b->err, RF_SHAPE, "%s: \"input\": \"%s\" has %zu numbers for %zu channels",
-                       b->source, key, json_array_size(v), channels);
+                       b->source, key, json_array_size(v), c->of);
     if (json_is_array(v))
-        v = json_array_get(v, channel);
+        v = json_array_get(v, c->index);
     *out = json_number_value(v);
     return json_is_number(v) && fabs(*out) <= (double)FLT_MAX
                ? RF_OK
                : rf_fail(b->err, RF_FORMAT,
                          "%s: \"input\": \"%s\" must be a number or one for each channel",
                          b->source, key);
+}
+
+/* Scale and bias that come to (x * scale - mean) / std. */
+static enum rf_status normalize_channel(const struct channel *c, float *factor, float *bias)
+{
+    double scale = 1, mean = 0, std = 1;
+    enum rf_status rc = channel_number(c, "scale", &scale);
+    if (rc == RF_OK)
+        rc = channel_number(c, "mean", &mean);
+    if (rc == RF_OK)
+        rc = channel_number(c, "std", &std);
+    if (rc != RF_OK)
+        return rc;
+    if (!(std > 0) || !isfinite((float)(scale / std)) || !isfinite((float)(mean / std)))
+        return fail(c->b, "\"input\": \"std\" must be positive");
+    *factor = (float)(scale / std);
+    *bias = (float)(-mean / std);
+    return RF_OK;
 }
 
 /*
@@ -108,15 +132,8 @@ static enum rf_status normalize(const struct rf_build *b, const json_t *input, c
         rc = rf_build_constant(b, text, &vector, constants[i].value, &in[1 + i], &data[i]);
     }
     for (size_t c = 0; c < channels && rc == RF_OK; c++) {
-        double scale = 1, mean = 0, std = 1;
-        if ((rc = channel_number(b, input, "scale", 1, c, channels, &scale)) != RF_OK ||
-            (rc = channel_number(b, input, "mean", 0, c, channels, &mean)) != RF_OK ||
-            (rc = channel_number(b, input, "std", 1, c, channels, &std)) != RF_OK)
-            break;
-        if (!(std > 0) || !isfinite((float)(scale / std)) || !isfinite((float)(mean / std)))
-            return rf_fail(b->err, RF_FORMAT, "%s: \"input\": \"std\" must be positive", b->source);
-        data[0][c] = (float)(scale / std);
-        data[1][c] = (float)(-mean / std);
+        const struct channel channel = {.b = b, .input = input, .index = c, .of = channels};
+        rc = normalize_channel(&channel, &data[0][c], &data[1][c]);
     }
     snprintf(text, sizeof text, "%s/normalize", name);
     if (rc == RF_OK)
