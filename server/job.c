@@ -132,6 +132,26 @@ static void describe(struct srv_request *r)
     w->n_inputs = r->job.inputs.n_inputs;
 }
 
+/* Whether all that is wanted can be said in the form that Accept asks for; false after a reply. */
+static bool suits_reply_form(struct srv_request *r)
+{
+    const struct rf_infer_request *in = &r->job.inputs;
+    const char *const type = srv_form_type(r->job.reply_form);
+    if (r->job.reply_form == RF_BODY_JSON)
+        return true;
+    if (in->n_outputs > 1)
+        srv_reply_error(r, 400,
+                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
+                        "JSON request",
+                        type, in->n_outputs);
+    else if (in->wants_activity || in->wants_novelty)
+        srv_reply_error(r, 400, "\"activity\" and \"novelty\" are told in JSON, and Accept is %s",
+                        type);
+    else
+        return true;
+    return false;
+}
+
 static enum srv_result decode(struct srv_request *r)
 {
     struct srv_job *job = &r->job;
@@ -147,19 +167,8 @@ static enum srv_result decode(struct srv_request *r)
                          r->body_len, &err);
     if (rc)
         return refuse(r, rc, err.text);
-    if (job->reply_form != RF_BODY_JSON && job->inputs.n_outputs > 1) {
-        srv_reply_error(r, 400,
-                        "%s carries one output, and %zu are wanted: name one in \"outputs\" of a "
-                        "JSON request",
-                        srv_form_type(job->reply_form), job->inputs.n_outputs);
+    if (!suits_reply_form(r))
         return SRV_RESULT_CLIENT_ERROR;
-    }
-    if (job->reply_form != RF_BODY_JSON &&
-        (job->inputs.wants_activity || job->inputs.wants_novelty)) {
-        srv_reply_error(r, 400, "\"activity\" and \"novelty\" are told in JSON, and Accept is %s",
-                        srv_form_type(job->reply_form));
-        return SRV_RESULT_CLIENT_ERROR;
-    }
     describe(r);
     return hold_inputs(r);
 }
