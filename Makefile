@@ -76,7 +76,8 @@ ISA_avx2   := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 # Kernels are plain loops over vectors: no zeroed locals and no cleared registers in them.
 KERN_FLAGS := $(if $(IS_CLANG),,-ftrivial-auto-var-init=uninitialized -fzero-call-used-regs=skip) -fno-stack-clash-protection
-# What AddressSanitizer sees anyway would take half of the time to compile them.
+# Under sanitizers they take minutes to compile; what AddressSanitizer sees anyway is half of that.
+KERN_FLAGS += $(if $(SANITIZE),-O1 -g1)
 KERN_FLAGS += $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize=null -fno-sanitize=object-size -fno-sanitize=pointer-overflow)
 
 # ---- sources ------------------------------------------------------------------------------------

@@ -340,7 +340,7 @@ int main(void)
 {
     Suite *const suite = suite_create("numbers");
     TCase *const t = tcase_create("all");
-    tcase_set_timeout(t, rounds(60));
+    tcase_set_timeout(t, rounds(480));
     tcase_add_test(t, hard_numbers);
     tcase_add_test(t, random_numbers);
     tcase_add_test(t, rows_of_numbers);

@@ -179,7 +179,7 @@ int main(void)
 {
     Suite *const suite = suite_create("numbers_print");
     TCase *const t = tcase_create("all");
-    tcase_set_timeout(t, rounds(60));
+    tcase_set_timeout(t, rounds(480));
     tcase_add_test(t, prints_floats);
     tcase_add_test(t, prints_rows);
     tcase_add_test(t, prints_doubles);
