@@ -7,6 +7,8 @@ import sys
 
 import yaml
 
+from names import report
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("deploy", "tests/rules")
 MERGE = "tag:yaml.org,2002:merge"
@@ -41,8 +43,7 @@ def main():
                 list(yaml.load_all(path.read_text(), Strict))
         except (ValueError, yaml.YAMLError) as e:
             findings.append(f"{path.relative_to(ROOT)}: {e}")
-    print("\n".join(findings), end="\n" if findings else "")
-    return 1 if findings else 0
+    return report(findings)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import sys
 import jsonschema
 import yaml
 
+from names import report
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 BINARY = ROOT / sys.argv[1] / "rectifier"
@@ -155,8 +157,7 @@ def main():
             findings += check_container(where, container, grace)
         if any(thing["kind"] == "Deployment" for thing in things):
             findings += check_names(where, things)
-    print("\n".join(findings), end="\n" if findings else "")
-    return 1 if findings else 0
+    return report(findings)
 
 
 if __name__ == "__main__":

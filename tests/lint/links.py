@@ -5,7 +5,7 @@ import posixpath
 import re
 import sys
 
-from names import ROOT, files
+from names import ROOT, files, report
 
 CODE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$|(`+)[^`].*?\3", re.M | re.S)
 FENCES = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.M | re.S)
@@ -49,8 +49,7 @@ def main():
     findings = [found for page, text in sorted(pages.items()) for found in check(page, text, tree, pages)]
     if not pages:
         findings.append("no pages found")
-    print("\n".join(findings), end="\n" if findings else "")
-    return 1 if findings else 0
+    return report(findings)
 
 
 if __name__ == "__main__":

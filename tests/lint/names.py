@@ -32,6 +32,12 @@ def files():
         return found
 
 
+def report(findings):
+    """Prints them and returns the exit code."""
+    print("\n".join(findings), end="\n" if findings else "")
+    return 1 if findings else 0
+
+
 def function_lengths(text):
     """(line, length) of every function: from the line that ends its head to the `}` in column 0."""
     start = None
@@ -103,8 +109,7 @@ def main():
             findings += check_targets(name, text, targets)
     if not sources:
         findings.append("no sources found")
-    print("\n".join(findings), end="\n" if findings else "")
-    return 1 if findings else 0
+    return report(findings)
 
 
 if __name__ == "__main__":
