@@ -57,7 +57,7 @@ static void look(const struct rf_exec *x, struct layer *l)
  * wait for each other's rows of it. */
 static bool shares_columns(size_t positions, const struct rf_shape *weight, int64_t groups)
 {
-    return groups == 1 && positions < FEW && (size_t)rf_numel(weight) * sizeof(float) > LARGE;
+    return groups == 1 && positions < FEW && rf_shape_bytes(weight, RF_F32) > LARGE;
 }
 
 static enum rf_status infer(const void *state, struct rf_infer *x)
