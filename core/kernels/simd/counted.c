@@ -121,17 +121,23 @@ static __attribute__((noinline, cold)) void count_singly(const struct rf_rows *r
     }
 }
 
+RF_INLINE void add_counts(const struct rf_rows *r, size_t c, size_t lanes, const struct counters *n)
+{
+    if (r->inactive)
+        v_add_to_counts(r->inactive + c, n->inactive, lanes);
+    if (r->zero)
+        v_add_to_counts(r->zero + c, n->zero, lanes);
+    if (r->top)
+        v_add_to_counts(r->top + c, n->top, lanes);
+}
+
 /* Adds what rows [first, last) of the channels c .. c + lanes counted. `r` is a copy of the
  * caller's, which stores might change. */
 RF_INLINE void add_counters(const struct rf_rows *call, const struct rf_rows r, size_t c,
                             size_t lanes, size_t first, size_t last, struct counters n)
 {
-    if (n.more && r.inactive)
-        v_add_to_counts(r.inactive + c, n.inactive, lanes);
-    if (n.more && r.zero)
-        v_add_to_counts(r.zero + c, n.zero, lanes);
-    if (n.more && r.top)
-        v_add_to_counts(r.top + c, n.top, lanes);
+    if (n.more)
+        add_counts(&r, c, lanes, &n);
     if (!may_be_finite(n.sum, n.squares, lanes)) {
         count_singly(call, c, lanes, first, last);
         return;
